@@ -1,0 +1,185 @@
+"""One frozen `Settings` object, which knows where each of its values came from."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from crime_jobs.errors import WrongUsage
+
+CONFIG_NAME = "crime-jobs.toml"
+
+#: The environment variable behind each setting; options come before them, the file after them.
+VARIABLES = {
+    "region": "AWS_REGION",
+    "landing": "CRIME_JOBS_LANDING",
+    "lake": "CRIME_JOBS_LAKE",
+    "spark_conf": "CRIME_JOBS_SPARK_CONF",
+}
+
+
+class Section(BaseModel):
+    """A section of ``crime-jobs.toml``: one environment.
+
+    Parameters
+    ----------
+    region
+        AWS region, for example ``us-east-1``.
+    landing, lake
+        Folder or URI of the landing files and of the lake.
+    spark_conf
+        A Spark properties file (``spark.key value`` lines) for sessions started in this environment.
+    env_file
+        ``KEY=VALUE`` lines that come in as environment variables, before all others.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    region: str | None = None
+    landing: str | None = None
+    lake: str | None = None
+    spark_conf: str | None = None
+    env_file: str | None = None
+
+
+class Settings(BaseModel):
+    """Everything a job or command is told from outside.
+
+    Parameters
+    ----------
+    env
+        Name of the environment.
+    region
+        AWS region or ``None`` where nothing says one.
+    landing, lake
+        Folder or URI of the landing files and of the lake.
+    spark_conf
+        Path of a Spark properties file, or ``None``.
+    sources
+        For each value, what it was read from: shown by ``crime-jobs settings``.
+    environ
+        Variables that the environment's ``env_file`` sets for this process.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    env: str
+    region: str | None
+    landing: str
+    lake: str
+    spark_conf: str | None
+    sources: dict[str, str]
+    environ: dict[str, str]
+
+
+def _read_sections(path: Path) -> dict[str, Section]:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return {name: Section.model_validate(values) for name, values in document.items()}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise WrongUsage(f"{path} is not valid TOML: {error}.", hint="Correct the file.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise WrongUsage(f"{path}: {where}: {first['msg']}.", hint="Correct the file.") from error
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """Read ``KEY=VALUE`` lines, as a shell would source them.
+
+    Parameters
+    ----------
+    path
+        The file; comments, empty lines and ``export`` are allowed, values may be quoted.
+
+    Returns
+    -------
+    dict
+        The variables.
+
+    Raises
+    ------
+    WrongUsage
+        If the file is not there.
+    """
+    if not path.is_file():
+        raise WrongUsage(
+            f"This environment's servers are not up: {path} is missing.", hint="Run `make up` first."
+        )
+    found = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        name, sign, value = line.strip().removeprefix("export ").partition("=")
+        if sign and not name.startswith("#"):
+            found[name.strip()] = value.strip().strip("'\"")
+    return found
+
+
+def load(
+    env: str | None = None,
+    options: Mapping[str, str | None] | None = None,
+    environ: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> Settings:
+    """Put the settings together: options, then environment variables, then the file's section.
+
+    Parameters
+    ----------
+    env
+        Environment name; by default ``CRIME_JOBS_ENV`` or ``local``.
+    options
+        Values given on the command line by setting name; ``None`` means not given.
+    environ
+        The process's environment; by default ``os.environ``.
+    folder
+        Where a ``crime-jobs.toml`` of the user's may stand; by default the working folder.
+
+    Returns
+    -------
+    Settings
+
+    Raises
+    ------
+    WrongUsage
+        If the environment is unknown, the file is not valid, or a value is missing: the message
+        says every place that was looked in.
+    """
+    environ = os.environ if environ is None else environ
+    folder = folder or Path.cwd()
+    env = env or environ.get("CRIME_JOBS_ENV") or "local"
+
+    shipped = Path(str(files("crime_jobs") / CONFIG_NAME))
+    paths = [path for path in (folder / CONFIG_NAME, shipped) if path.is_file()]
+    sections = [(path, _read_sections(path)) for path in paths]
+    if not any(env in found for _, found in sections):
+        known = sorted({name for _, found in sections for name in found})
+        raise WrongUsage(
+            f"No environment is called {env!r}.",
+            hint=f"Known are {', '.join(known)}; add a section [{env}] to {CONFIG_NAME} for another.",
+        )
+    layers: list[tuple[str, dict[str, Any]]] = [("option", dict(options or {}))]
+    env_files = [found[env].env_file for _, found in sections if env in found]
+    extra = read_env_file(folder / env_files[0]) if env_files and env_files[0] else {}
+    for source, variables in (("environment file", extra), ("environment variable", environ)):
+        layers.append((source, {key: variables.get(name) for key, name in VARIABLES.items()}))
+    for path, found in sections:
+        if env in found:
+            layers.append((str(path), found[env].model_dump()))
+
+    values: dict[str, str | None] = {}
+    sources: dict[str, str] = {}
+    for key, variable in VARIABLES.items():
+        values[key] = next((str(given[key]) for _, given in layers if given.get(key)), None)
+        sources[key] = next((name for name, given in layers if given.get(key)), "nowhere")
+        if values[key] is None and key in ("landing", "lake"):
+            raise WrongUsage(
+                f"Nothing says where the {key} of environment {env!r} is.",
+                hint=f"Looked for --{key}, {variable}, and {key} in [{env}] of "
+                f"{', '.join(str(p) for p in paths)}.",
+            )
+    return Settings.model_validate({"env": env, "sources": sources, "environ": extra, **values})
