@@ -114,12 +114,11 @@ _TABLES = (
     ),
     Table(
         "quarantine",
-        "A landing row, or one cell of it, that could not be used, with the reason",
+        "A landing row that could not be used, with the reason",
         (
             _SOURCE,
             Column("line", "int", "line in the file, the header is 1"),
-            Column("column_name", "string", "column of the bad cell; null when the whole row is bad"),
-            Column("reason", "string", "what is wrong with it"),
+            Column("reason", "string", "what is wrong with it, the column named"),
             Column("record", "string", "the row as it stands in the file"),
         ),
     ),

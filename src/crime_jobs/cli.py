@@ -1,0 +1,188 @@
+"""The command ``crime-jobs``: reads arguments, calls one function, prints. No logic lives here."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from crime_jobs import __version__, output
+from crime_jobs import settings as settings_module
+from crime_jobs.errors import CrimeJobsError, WrongUsage
+from crime_jobs.output import Format
+
+#: Exit code after Ctrl-C.
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="crime-jobs",
+    help="Spark jobs for crime statistics: on a laptop, on LocalStack and on EMR, the same.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+Env = Annotated[
+    str | None,
+    typer.Option(help="Environment: a section of crime-jobs.toml.", envvar="CRIME_JOBS_ENV"),
+]
+Landing = Annotated[str | None, typer.Option(metavar="URI", help="Folder of the landing files.")]
+Lake = Annotated[str | None, typer.Option(metavar="URI", help="Folder of the lake.")]
+Region = Annotated[str | None, typer.Option(help="AWS region.")]
+Output = Annotated[
+    Format | None, typer.Option(help="table, json or csv; a table on a terminal, else JSON lines.")
+]
+
+
+def _settings(env: str | None, **options: str | None) -> settings_module.Settings:
+    found = settings_module.load(env, options)
+    os.environ.update(found.environ)
+    return found
+
+
+def _pairs(given: Sequence[str], option: str) -> dict[str, str]:
+    pairs = {}
+    for text in given:
+        name, sign, value = text.partition("=")
+        if not sign or not name:
+            raise WrongUsage(f"{option} {text!r} is not of the form name=value.")
+        pairs[name] = value
+    return pairs
+
+
+@app.callback(invoke_without_command=True)
+def _top(version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command(epilog="Example: crime-jobs run all --landing data --lake build/lake")
+def run(
+    name: Annotated[str, typer.Argument(help="A job of `crime-jobs list`, or all.")],
+    env: Env = None,
+    landing: Landing = None,
+    lake: Lake = None,
+    region: Region = None,
+    options: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A value of the job's configuration."),
+    ] = None,
+    output_format: Annotated[Format | None, typer.Option("--output", help=output.HELP)] = None,
+) -> None:
+    """Run a job, or all of them in one Spark session."""
+    from crime_jobs import jobs as registry  # noqa: PLC0415 - imports Spark
+    from crime_jobs.jobs import _runner  # noqa: PLC0415
+
+    settings = _settings(env, landing=landing, lake=lake, region=region)
+    found = registry.find(name)
+    with output.progress() as progress:
+        reports = _runner.run_jobs(found, settings, _pairs(options or [], "--set"), progress)
+    output.show(output.report_rows(reports), output_format, title=f"Published in {settings.lake}")
+
+
+@app.command("list", epilog="Example: crime-jobs list --output json")
+def list_jobs(
+    output_format: Annotated[Format | None, typer.Option("--output", help=output.HELP)] = None,
+) -> None:
+    """List the jobs in the order that `run all` takes them."""
+    from crime_jobs import jobs as registry  # noqa: PLC0415 - imports Spark
+
+    rows = [
+        {
+            "job": job.name,
+            "does": job.summary,
+            "writes": "\n".join(job.writes),
+            "options": "\n".join(job.config.model_fields),
+        }
+        for job in registry.registry().values()
+    ]
+    output.show(rows, output_format, title="Jobs")
+
+
+@app.command(epilog="Example: crime-jobs hive insight_by_region --hivevar year=2013")
+def hive(
+    script: Annotated[str, typer.Argument(help="A script's name (see hive/) or a path to a .hql file.")],
+    env: Env = None,
+    landing: Landing = None,
+    lake: Lake = None,
+    hivevar: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="A variable of the script.")
+    ] = None,
+) -> None:
+    """Run a Hive script on this machine with Spark SQL; on EMR it runs as it is."""
+    from crime_jobs import hivesql  # noqa: PLC0415 - imports Spark
+
+    settings = _settings(env, landing=landing, lake=lake)
+    hivesql.run_script(script, settings, _pairs(hivevar or [], "--hivevar"))
+
+
+@app.command(epilog="Example: crime-jobs dashboard --out build/dashboard")
+def dashboard(
+    env: Env = None,
+    landing: Landing = None,
+    lake: Lake = None,
+    out: Annotated[Path, typer.Option(help="Folder to write index.html to.")] = Path("build/dashboard"),
+    boundaries: Annotated[
+        Path, typer.Option(help="GeoJSON of the states, keyed by iso_3166_2.")
+    ] = Path("data/india_states.geojson"),
+) -> None:
+    """Build the map page from the marts: one file that opens without server or internet."""
+    from crime_jobs.adhoc.dashboard import build_dashboard  # noqa: PLC0415 - imports pyarrow
+
+    settings = _settings(env, landing=landing, lake=lake)
+    page = build_dashboard(settings.lake, boundaries, out)
+    typer.echo(str(page))
+
+
+@app.command("settings", epilog="Example: crime-jobs settings --env localstack")
+def show_settings(
+    env: Env = None,
+    landing: Landing = None,
+    lake: Lake = None,
+    region: Region = None,
+    output_format: Annotated[Format | None, typer.Option("--output", help=output.HELP)] = None,
+) -> None:
+    """Show each setting and where its value comes from."""
+    settings = _settings(env, landing=landing, lake=lake, region=region)
+    rows: list[dict[str, Any]] = [
+        {"setting": name, "value": getattr(settings, name), "from": settings.sources[name]}
+        for name in settings_module.VARIABLES
+    ]
+    output.show(rows, output_format, title=f"Environment {settings.env}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    arguments
+        By default those of the process.
+
+    Returns
+    -------
+    int
+        0 done, 1 the job failed, 2 wrong usage, 3 bad input, 4 AWS refused, 130 interrupted.
+    """
+    try:
+        app(args=arguments, prog_name="crime-jobs")
+    except CrimeJobsError as error:
+        output.complain(error.message, error.hint)
+        if os.environ.get("CRIME_JOBS_DEBUG"):
+            traceback.print_exc()
+        return error.exit_code
+    except SystemExit as end:  # typer ends this way, also when it is interrupted
+        if end.code == INTERRUPTED:
+            output.complain("Interrupted.", "Run it again: a job replaces its tables whole or not at all.")
+        return end.code if isinstance(end.code, int) else 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

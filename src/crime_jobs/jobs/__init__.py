@@ -1,0 +1,60 @@
+"""The Spark jobs, one module each; a module here with a ``JOB`` is a job, and nothing else has to know it."""
+
+from __future__ import annotations
+
+from functools import cache
+from graphlib import TopologicalSorter
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING
+
+from crime_jobs.errors import WrongUsage
+
+if TYPE_CHECKING:
+    from crime_jobs.jobs._base import Job
+
+
+@cache
+def registry() -> dict[str, Job]:
+    """Find the jobs.
+
+    Returns
+    -------
+    dict
+        Name to `Job`, in an order in which each finds its inputs made: the order of ``run all``.
+    """
+    modules = (m.name for m in iter_modules(__path__) if not m.name.startswith("_"))
+    jobs: dict[str, Job] = {}
+    for module in sorted(modules):
+        job: Job = import_module(f"{__name__}.{module}").JOB
+        jobs[job.name] = job
+    makers = {table: job.name for job in jobs.values() for table in job.writes}
+    needs = {job.name: [makers[table] for table in job.reads] for job in jobs.values()}
+    return {name: jobs[name] for name in TopologicalSorter(needs).static_order()}
+
+
+def find(name: str) -> list[Job]:
+    """Find a job by its name.
+
+    Parameters
+    ----------
+    name
+        A job's name, or ``all``.
+
+    Returns
+    -------
+    list of Job
+        In the order to run them.
+
+    Raises
+    ------
+    WrongUsage
+        If there is no such job.
+    """
+    if name == "all":
+        return list(registry().values())
+    if name not in registry():
+        raise WrongUsage(
+            f"There is no job {name!r}.", hint=f"Known are: all, {', '.join(sorted(registry()))}."
+        )
+    return [registry()[name]]

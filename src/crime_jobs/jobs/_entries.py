@@ -1,0 +1,142 @@
+"""The landing folder as one DataFrame of entries, read by `crime_jobs.model.landing` on the executors."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import functions as F
+
+from crime_jobs.errors import BadInput
+from crime_jobs.model.landing import BadFile, Entry, parse, read_header
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame
+
+    from crime_jobs.jobs._base import Run
+
+ENTRY_DDL = (
+    "source_file string, line int, fact string, layout string, row_kind string, state_code string, "
+    "state string, district string, district_kind string, year int, head string, leaf boolean, "
+    "cases bigint, reason string, record string"
+)
+
+#: Enough for any header line.
+_HEAD_BYTES = 1 << 16
+#: A file is read by one task, whole. NCRB's are below 1 MB; a file past this belongs split.
+MAX_FILE_BYTES = 512 << 20
+_ROWS_A_BATCH = 20_000
+
+
+def _file_name(path: str) -> str:
+    return unquote(path.rsplit("/", 1)[-1])
+
+
+def read_files(run: Run) -> DataFrame:
+    """Find the landing files and refuse those that can't be used at all.
+
+    Parameters
+    ----------
+    run
+        The run; its landing folder is looked in, not the folders below it.
+
+    Returns
+    -------
+    DataFrame
+        ``path string, length bigint, content binary``, a row a file.
+
+    Raises
+    ------
+    BadInput
+        If there is no file, or a file is empty, not UTF-8, too large, of an unknown layout, or the
+        same as another; all such files are named.
+    """
+    pattern = f"{run.landing.rstrip('/')}/*.[cC][sS][vV]"
+    try:
+        files = run.spark.read.format("binaryFile").load(pattern).select("path", "length", "content")
+    except AnalysisException as error:
+        raise BadInput(
+            f"No CSV file is in the landing folder {run.landing}.", hint="Name another with --landing."
+        ) from error
+    rows = files.select(
+        "path",
+        "length",
+        F.sha2("content", 256).alias("digest"),
+        F.expr(f"substring(content, 1, {_HEAD_BYTES})").alias("beginning"),
+    ).collect()
+    problems, same = [], defaultdict(list)
+    for row in sorted(rows, key=lambda r: str(r.path)):
+        name = _file_name(row.path)
+        same[row.digest].append(name)
+        try:
+            if row.length > MAX_FILE_BYTES:
+                raise BadFile(f"it has {row.length} bytes; split it, {MAX_FILE_BYTES} are the most")
+            read_header(_first_line(bytes(row.beginning)))
+        except BadFile as error:
+            problems.append(f"{name}: {error}")
+    problems += [f"{' and '.join(names)} are the same file" for names in same.values() if len(names) > 1]
+    if problems:
+        raise BadInput(
+            f"The landing folder {run.landing} has files that can't be used: {'; '.join(problems)}.",
+            hint="Correct or remove them; nothing was written.",
+        )
+    return files
+
+
+def _first_line(beginning: bytes) -> bytes:
+    ends = [i for i in (beginning.find(b"\n"), beginning.find(b"\r")) if i >= 0]
+    # A UTF-16 file is kept whole, so that it is named as such.
+    return beginning if not ends or beginning[:2] in (b"\xff\xfe", b"\xfe\xff") else beginning[: min(ends)]
+
+
+def _arrow(rows: list[Entry]) -> pa.RecordBatch:
+    import pyarrow as pa  # noqa: PLC0415 - on the executors
+
+    kinds = {"string": pa.string(), "int": pa.int32(), "bigint": pa.int64(), "boolean": pa.bool_()}
+    types = [kinds[column.split()[1]] for column in ENTRY_DDL.split(", ")]
+    columns = zip(*rows, strict=True)
+    arrays = [pa.array(c, type=t) for c, t in zip(columns, types, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, names=list(Entry._fields))
+
+
+def _parse_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    rows: list[Entry] = []
+    for batch in batches:
+        for path, content in zip(batch.column("path"), batch.column("content"), strict=True):
+            for entry in parse(_file_name(path.as_py()), content.as_py()):
+                rows.append(entry)
+                if len(rows) == _ROWS_A_BATCH:
+                    yield _arrow(rows)
+                    rows = []
+    if rows:
+        yield _arrow(rows)
+
+
+def read_entries(run: Run) -> DataFrame:
+    """Read all landing files; once a run, whoever asks.
+
+    Parameters
+    ----------
+    run
+        The run.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `crime_jobs.model.landing.Entry`.
+
+    Raises
+    ------
+    BadInput
+        See `read_files`; also if a file's bytes turn out not to be UTF-8 further down.
+    """
+    if "entries" not in run.shared:
+        files = read_files(run)
+        # A task a file: their sizes differ less than what it costs to hold two in memory.
+        spread = files.repartition(max(1, files.rdd.getNumPartitions()))
+        run.shared["entries"] = spread.mapInArrow(_parse_batches, ENTRY_DDL).persist()
+    return run.shared["entries"]

@@ -1,0 +1,128 @@
+"""Runs jobs in one Spark session and turns their failures into sentences."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from py4j.protocol import Py4JError
+from pydantic import ValidationError
+from pyspark.errors import PySparkException
+
+from crime_jobs import lake, spark
+from crime_jobs.errors import WrongUsage
+from crime_jobs.jobs._base import Job, Run
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from crime_jobs.settings import Settings
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A job that begins (``seconds`` is ``None``) or has ended."""
+
+    job: str
+    number: int
+    of: int
+    seconds: float | None
+
+
+def check_options(jobs: list[Job], options: Mapping[str, str]) -> None:
+    """Refuse options that no job takes, before Spark starts.
+
+    Parameters
+    ----------
+    jobs
+        The jobs to run.
+    options
+        Configuration values by field name.
+
+    Raises
+    ------
+    WrongUsage
+        If a name is unknown or a value does not fit.
+    """
+    known = {name for job in jobs for name in job.config.model_fields}
+    for name in options:
+        if name not in known:
+            names = ", ".join(j.name for j in jobs)
+            takes = f"They take: {', '.join(sorted(known))}." if known else "They take none."
+            raise WrongUsage(f"{names}: there is no option {name!r}.", hint=takes)
+    for job in jobs:
+        try:
+            job.config.model_validate(_of(job, options))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise WrongUsage(f"{job.name}: option {where}: {first['msg']}.") from error
+
+
+def _of(job: Job, options: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in options.items() if name in job.config.model_fields}
+
+
+def run_jobs(
+    jobs: list[Job],
+    settings: Settings,
+    options: Mapping[str, str] | None = None,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> list[dict[str, Any]]:
+    """Run jobs one after the other in a session of their own.
+
+    Parameters
+    ----------
+    jobs
+        In the order to run them.
+    settings
+        Landing, lake and Spark configuration.
+    options
+        Configuration values by field name; each job takes those it has.
+    progress
+        Called when a job begins and when it has ended.
+
+    Returns
+    -------
+    list of dict
+        The report of each table published.
+
+    Raises
+    ------
+    CrimeJobsError
+        If the input is bad, a job fails, or AWS refuses.
+    """
+    options = options or {}
+    check_options(jobs, options)
+    session = spark.start(settings, f"crime-jobs {' '.join(j.name for j in jobs)}")
+    try:
+        return run_in(session, jobs, settings, options, progress)
+    finally:
+        session.stop()
+
+
+def run_in(
+    session: SparkSession,
+    jobs: list[Job],
+    settings: Settings,
+    options: Mapping[str, str] | None = None,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> list[dict[str, Any]]:
+    """Run jobs in a session that is there already; see `run_jobs`."""
+    lake.check_writable(session, settings.lake)
+    run = Run(session, settings.landing, settings.lake)
+    try:
+        for number, job in enumerate(jobs, start=1):
+            started = time.monotonic()
+            progress(Progress(job.name, number, len(jobs), None))
+            try:
+                job.run(run, _of(job, options or {}))
+            except (PySparkException, Py4JError) as error:
+                raise lake.explain(error, f"Job {job.name} failed") from error
+            progress(Progress(job.name, number, len(jobs), time.monotonic() - started))
+        return run.reports
+    finally:
+        for frame in run.shared.values():
+            frame.unpersist()

@@ -1,0 +1,156 @@
+"""Landing files to facts: one row a place, year and leaf head; totals left out, bad rows in quarantine."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+from pyspark.errors import PySparkException
+from pyspark.sql import functions as F
+
+from crime_jobs.errors import BadInput
+from crime_jobs.jobs._base import Config, Job, Run
+from crime_jobs.jobs._entries import read_entries
+from crime_jobs.model.tables import TABLES
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+#: Scope of each layout of the tables of crimes against women.
+SCOPES = {"women_2001": "ipc_seven_heads", "women_2014": "ipc_and_special_laws"}
+#: What a bucket of each traffic layout is.
+BREAKDOWNS = {"traffic_slot": "slot", "traffic_month": "month"}
+
+
+class CleanConfig(Config):
+    """Configuration of ``clean_ncrb``.
+
+    Parameters
+    ----------
+    max_bad_share
+        The job fails if more than this share of the rows is bad (0 to 1).
+    """
+
+    max_bad_share: float = Field(default=0.01, ge=0, le=1)
+
+
+def _pick(mapping: dict[str, str]) -> str:
+    cases = " ".join(f"WHEN '{layout}' THEN '{value}'" for layout, value in mapping.items())
+    return f"CASE layout {cases} END"
+
+
+def facts(entries: DataFrame, fact: str) -> DataFrame:
+    """Keep what is to be counted: leaf heads of districts, no totals.
+
+    Parameters
+    ----------
+    entries
+        See `crime_jobs.model.landing.Entry`.
+    fact
+        ``crime``, ``women``, ``traffic`` or ``population``.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``<fact>_facts``, for ``population`` those of ``population_census``.
+    """
+    table = TABLES["population_census" if fact == "population" else f"{fact}_facts"]
+    names = {
+        "crime_head": "head",
+        "bucket": "head",
+        "population": "cases",
+        "scope": _pick(SCOPES),
+        "breakdown": _pick(BREAKDOWNS),
+    }
+    kept = entries.where((F.col("fact") == fact) & (F.col("row_kind") == "district") & F.col("leaf"))
+    return kept.selectExpr(*(f"{names.get(c, c)} AS {c}" for c in table.names))
+
+
+def quarantine(entries: DataFrame) -> DataFrame:
+    """Return the bad rows.
+
+    Parameters
+    ----------
+    entries
+        See `crime_jobs.model.landing.Entry`.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``quarantine``.
+    """
+    return entries.where("row_kind = 'bad'").select(*TABLES["quarantine"].names)
+
+
+def double_files(entries: DataFrame) -> DataFrame:
+    """Find figures that two files both hold: counted together they would double.
+
+    Parameters
+    ----------
+    entries
+        See `crime_jobs.model.landing.Entry`.
+
+    Returns
+    -------
+    DataFrame
+        ``files array<string>, figures bigint``: each set of files and how many figures they share.
+    """
+    keys = ["fact", "row_kind", "state_code", "district", "year", "head"]
+    split = [*keys, F.when(F.col("fact") == "traffic", F.col("layout")).alias("breakdown")]
+    good = entries.where("row_kind <> 'bad'")
+    files = good.groupBy(*split).agg(F.sort_array(F.collect_set("source_file")).alias("files"))
+    return files.where("size(files) > 1").groupBy("files").agg(F.count("*").alias("figures"))
+
+
+def _work(run: Run, config: CleanConfig) -> None:
+    entries = read_entries(run)
+    rows = F.count_distinct("source_file", "line")
+    bad_rows = F.count_distinct(F.when(F.col("row_kind") == "bad", F.struct("source_file", "line")))
+    try:
+        counted = entries.agg(rows.alias("read"), bad_rows.alias("bad")).first()
+    except PySparkException as error:
+        raise _bad_file(error) from error
+    assert counted is not None  # noqa: S101 - an aggregate without groups has one row
+    doubled = double_files(entries).collect()
+    if doubled:
+        said = "; ".join(f"{' and '.join(row.files)} ({row.figures} figures)" for row in doubled)
+        raise BadInput(
+            f"Landing files hold the same figures: {said}.",
+            hint="Keep one of them in the landing folder; nothing was written.",
+        )
+    report = {"rows_read": counted.read, "rows_quarantined": counted.bad, "landing": run.landing}
+    bad = quarantine(entries)
+    run.publish("clean_ncrb", "quarantine", bad, **report)
+    if counted.bad > config.max_bad_share * counted.read:
+        some = bad.orderBy("source_file", "line").limit(3).collect()
+        said = "; ".join(f"{row.source_file}, line {row.line}: {row.reason}" for row in some)
+        raise BadInput(
+            f"{counted.bad} of {counted.read} rows are bad, more than the share allowed "
+            f"({config.max_bad_share:g}): {said}{' …' if counted.bad > len(some) else ''}",
+            hint=f"All are in the table quarantine of {run.lake}; the facts were left as they were.",
+        )
+    for fact, table in _TABLES.items():
+        run.publish("clean_ncrb", table, facts(entries, fact), **report)
+
+
+def _bad_file(error: PySparkException) -> Exception:
+    # Python's own exception reaches the driver as text, at the end of the worker's traceback.
+    found = re.search(r"BadFile: (.*)", str(error))
+    return BadInput(f"A landing file can't be used: {found.group(1)}.") if found else error
+
+
+_TABLES = {
+    "crime": "crime_facts",
+    "women": "women_facts",
+    "traffic": "traffic_facts",
+    "population": "population_census",
+}
+
+JOB = Job(
+    name="clean_ncrb",
+    summary="Landing CSVs to facts, totals left out, bad rows in quarantine",
+    writes=(*_TABLES.values(), "quarantine"),
+    work=_work,
+    config=CleanConfig,
+)

@@ -1,0 +1,226 @@
+"""The sources held against themselves, each other, the published totals and the facts made from them."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from crime_jobs.jobs._base import Config, Job, Run
+from crime_jobs.jobs._entries import read_entries
+from crime_jobs.model import heads
+from crime_jobs.model.published import NATIONAL_IPC_TOTALS, SHARED_HEADS
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+OK = "ok"
+
+
+def _scope(*parts: str | Column) -> Column:
+    columns = (F.col(p) if isinstance(p, str) else p for p in parts)
+    return F.concat_ws(" / ", *(c.cast("string") for c in columns))
+
+
+def _check(name: str, compared: DataFrame, wrong: str, source: str = "source_file") -> DataFrame:
+    """Turn a comparison (``scope``, ``expected``, ``found``) into rows of ``data_quality``."""
+    difference = F.coalesce("found", F.lit(0)) - F.coalesce("expected", F.lit(0))
+    return compared.select(
+        F.lit(name).alias("check_name"),
+        F.col(source).alias("source_file"),
+        "scope",
+        F.col("expected").cast("bigint").alias("expected"),
+        F.col("found").cast("bigint").alias("found"),
+        difference.cast("bigint").alias("difference"),
+        F.when(difference == 0, OK).otherwise(wrong).alias("status"),
+    )
+
+
+def districts_against_totals(entries: DataFrame) -> DataFrame:
+    """Hold the sum of each state's districts against the state's own total row, head by head."""
+    placed = entries.where("district IS NOT NULL")
+    with_totals = placed.where("row_kind = 'total'").select("source_file").distinct()
+    summed = (
+        placed.join(F.broadcast(with_totals), "source_file")
+        .groupBy("source_file", "state_code", "year", "head")
+        .agg(
+            F.sum(F.when(F.col("row_kind") == "total", F.col("cases"))).alias("expected"),
+            F.sum(F.when(F.col("row_kind") == "district", F.col("cases"))).alias("found"),
+        )
+    )
+    wrong = "districts do not add up to the state's total row"
+    return _check(
+        "districts_against_totals", summed.withColumn("scope", _scope("state_code", "year", "head")), wrong
+    )
+
+
+def _wholes(entries: DataFrame) -> DataFrame:
+    """Every (layout, part, whole) of the vocabulary, leaf heads of a layout being parts of its total."""
+    rows = []
+    for layout in (*heads.CRIME_LAYOUTS, *heads.WOMEN_LAYOUTS):
+        rows += [(layout, p, whole) for whole, parts in heads.parts(layout).items() for p in parts]
+        rows += [(layout, leaf, heads.TOTAL) for leaf in heads.leaves(layout)]
+    for layout, codes in (("traffic_slot", range(0, 24, 3)), ("traffic_month", range(1, 13))):
+        name = "{0:02d}-{1:02d}" if layout == "traffic_slot" else "{0:02d}"
+        rows += [(layout, name.format(c, c + 3), heads.TOTAL) for c in codes]
+    return entries.sparkSession.createDataFrame(rows, "layout string, head string, whole string")
+
+
+def parts_against_wholes(entries: DataFrame) -> DataFrame:
+    """Hold a row's parts against the whole that the same row gives: sub-heads, and the row's total."""
+    row = ["source_file", "line", "state_code", "district", "year"]
+    given = entries.where("cases IS NOT NULL")
+    parts = (
+        given.join(F.broadcast(_wholes(entries)), ["layout", "head"])
+        .groupBy(*row, "whole")
+        .agg(F.sum("cases").alias("found"))
+    )
+    wholes = given.select(*row[:2], F.col("head").alias("whole"), F.col("cases").alias("expected"))
+    both = parts.join(wholes, ["source_file", "line", "whole"])
+    line = F.concat(F.lit("line "), F.col("line"))
+    whole = F.when(F.col("whole") == heads.TOTAL, "total of the row").otherwise(F.col("whole"))
+    scoped = both.withColumn("scope", _scope("state_code", "district", "year", whole, line))
+    is_total = F.col("whole") == heads.TOTAL
+    return _check(
+        "heads_against_row_total", scoped.where(is_total), "heads do not add up to the row's total"
+    ).unionByName(
+        _check("parts_against_whole", scoped.where(~is_total), "parts do not add up to their whole")
+    )
+
+
+def duplicate_keys(entries: DataFrame) -> DataFrame:
+    """Count the rows of each key: two rows of one district and year both count, and are reported."""
+    keys = ["source_file", "state_code", "district", "year"]
+    given = entries.where("row_kind = 'district' AND layout <> 'census'")
+    # By head first: the long layout has a row a head, and none of its keys may count as often as that.
+    by_head = given.groupBy(*keys, "head").agg(F.count("*").alias("found"))
+    counted = by_head.groupBy(*keys).agg(F.max("found").alias("found")).withColumn("expected", F.lit(1))
+    return _check(
+        "one_row_per_key",
+        counted.withColumn("scope", _scope("state_code", "district", "year")),
+        "more than one row has this key; all are counted",
+    )
+
+
+def women_against_crime(entries: DataFrame) -> DataFrame:
+    """Hold the table of crimes against women against the IPC table: the same districts, the same cases."""
+    known = entries.where("row_kind = 'district' AND fact IN ('crime', 'women')")
+    key = ["state_code", "district", "year"]
+    sums = [
+        F.sum(F.when(F.col("fact") == fact, F.col("cases"))).alias(fact) for fact in ("crime", "women")
+    ]
+    years = known.where("fact = 'women'").groupBy("year").agg(F.max("source_file").alias("source_file"))
+    crime_years = known.where("fact = 'crime'").select("year").distinct()
+    compared_years = F.broadcast(years.join(crime_years, "year"))
+    places = known.groupBy(*key).agg(*(F.count(F.when(F.col("fact") == f, 1)).alias(f) for f in ("crime", "women")))
+    present = places.join(compared_years, "year").select(
+        "source_file",
+        _scope(*key).alias("scope"),
+        (F.col("crime") > 0).cast("int").alias("expected"),
+        (F.col("women") > 0).cast("int").alias("found"),
+    )
+    shared = known.where(F.col("head").isin(*SHARED_HEADS)).groupBy(*key, "head").agg(*sums)
+    both = shared.where("crime IS NOT NULL AND women IS NOT NULL").join(compared_years, "year")
+    same = both.withColumn("scope", _scope(*key, "head"))
+    return _check(
+        "same_districts_in_women_table", present, "the district is in one of the two tables only"
+    ).unionByName(
+        _check(
+            "women_table_against_ipc_table",
+            same.withColumnsRenamed({"crime": "expected", "women": "found"}),
+            "the two tables differ",
+        )
+    )
+
+
+def slots_against_months(entries: DataFrame) -> DataFrame:
+    """Hold the two road files against each other: a state's accidents of a year are the same in both."""
+    totals = entries.where((F.col("fact") == "traffic") & (F.col("head") == heads.TOTAL))
+    both = totals.groupBy("state_code", "year").agg(
+        F.max("source_file").alias("source_file"),
+        *(
+            F.sum(F.when(F.col("layout") == layout, F.col("cases"))).alias(name)
+            for layout, name in (("traffic_month", "expected"), ("traffic_slot", "found"))
+        ),
+    )
+    scoped = both.withColumn("scope", _scope("state_code", "year"))
+    return _check("slots_against_months", scoped, "the two road tables differ")
+
+
+def facts_against_sources(entries: DataFrame, facts: DataFrame) -> DataFrame:
+    """Hold the lake's facts against the sources' total rows: nothing lost, nothing twice, on the way here."""
+    key = ["source_file", "state_code", "year"]
+    stated = entries.where("fact = 'crime' AND row_kind = 'total'").where(F.col("head") == heads.TOTAL)
+    expected = stated.groupBy(*key).agg(F.sum("cases").alias("expected"))
+    found = facts.groupBy(*key).agg(F.sum("cases").alias("found"))
+    scoped = expected.join(found, key, "left").withColumn("scope", _scope("state_code", "year"))
+    return _check("facts_against_state_totals", scoped, "the facts are not what the source's total row says")
+
+
+def rows_used(entries: DataFrame) -> DataFrame:
+    """Hold the rows that could be used against those that the files have."""
+    line = F.when(F.col("row_kind") != "bad", F.col("line"))
+    counted = entries.groupBy("source_file").agg(
+        F.count_distinct("line").alias("expected"), F.count_distinct(line).alias("found")
+    )
+    scoped = counted.withColumn("scope", F.lit("rows"))
+    return _check("rows_used", scoped, "rows are in quarantine")
+
+
+def years_against_published(facts: DataFrame) -> DataFrame:
+    """Hold each year's sum against the national figure that NCRB published."""
+    published = facts.sparkSession.createDataFrame(
+        list(NATIONAL_IPC_TOTALS.items()), "year int, expected bigint"
+    )
+    found = facts.groupBy("year").agg(
+        F.sum("cases").alias("found"), F.array_join(F.sort_array(F.collect_set("source_file")), ", ").alias("source_file")
+    )
+    scoped = found.join(F.broadcast(published), "year").withColumn("scope", _scope(F.lit("IN"), "year"))
+    return _check("years_against_published", scoped, "not the national figure that NCRB published")
+
+
+def data_quality(entries: DataFrame, facts: DataFrame) -> DataFrame:
+    """Make every comparison.
+
+    Parameters
+    ----------
+    entries
+        See `crime_jobs.model.landing.Entry`.
+    facts
+        ``crime_facts`` as they stand in the lake.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``data_quality``, a row a comparison; ``status`` is ``ok`` or says what is wrong.
+    """
+    checks = [
+        *(check(entries) for check in _OF_SOURCES),
+        facts_against_sources(entries, facts),
+        years_against_published(facts),
+    ]
+    return reduce(lambda a, b: a.unionByName(b), checks)
+
+
+_OF_SOURCES = (
+    districts_against_totals,
+    parts_against_wholes,
+    duplicate_keys,
+    women_against_crime,
+    slots_against_months,
+    rows_used,
+)
+
+
+def _work(run: Run, config: Config) -> None:  # noqa: ARG001 - the shape of every job
+    run.publish("reconcile", "data_quality", data_quality(read_entries(run), run.read("crime_facts")))
+
+
+JOB = Job(
+    name="reconcile",
+    summary="Sources against themselves, each other, published totals and the facts",
+    writes=("data_quality",),
+    reads=("crime_facts",),
+    work=_work,
+)

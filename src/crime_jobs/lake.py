@@ -1,0 +1,277 @@
+"""Reads and publishes the lake's tables, on any file system that Hadoop knows (``file``, ``s3``, ``hdfs``).
+
+How a table becomes visible: it is written whole under ``<lake>/_staging/`` first. Where a rename is atomic
+(disk, HDFS) the folder is then exchanged by two renames. An object store has no rename: there the new files
+are put beside the old ones, ``_report.json`` with the list of the new ones is written (from here on
+`read_table` sees the new table, whole), and the old files are deleted. A reader that lists the folder
+itself may see old and new rows together for that moment; one that goes by ``_report.json`` never does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from crime_jobs.errors import AwsRefused, BadInput, JobFailed
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from crime_jobs.model.tables import Table
+
+REPORT = "_report.json"
+STAGING = "_staging"
+
+#: Schemes on which a rename of a folder is atomic.
+_ATOMIC = {"file", "hdfs"}
+
+
+class Folder:
+    """A folder on a Hadoop file system.
+
+    Parameters
+    ----------
+    spark
+        The session.
+    uri
+        Path or URI; a path without a scheme is on the session's default file system.
+    """
+
+    def __init__(self, spark: SparkSession, uri: str) -> None:
+        self._spark = spark
+        self._jvm: Any = spark._jvm  # noqa: SLF001 - Hadoop's file systems have no Python door
+        conf = spark._jsc.hadoopConfiguration()  # type: ignore[attr-defined]  # noqa: SLF001
+        self.path: Any = self._jvm.org.apache.hadoop.fs.Path(uri)
+        self.fs: Any = self.path.getFileSystem(conf)
+        self.path = self.fs.makeQualified(self.path)
+
+    def __str__(self) -> str:
+        return str(self.path.toString())
+
+    def child(self, name: str) -> Folder:
+        """Return a file or folder below this one."""
+        return Folder(self._spark, f"{self}/{name}")
+
+    @property
+    def atomic_rename(self) -> bool:
+        """Whether a rename of a folder here happens at once and whole."""
+        return str(self.path.toUri().getScheme()) in _ATOMIC
+
+    def exists(self) -> bool:
+        """Whether it is there."""
+        return bool(self.fs.exists(self.path))
+
+    def delete(self) -> None:
+        """Remove it with all below it; nothing happens when it is not there."""
+        self.fs.delete(self.path, True)
+
+    def rename(self, target: Folder) -> None:
+        """Move it to a place where nothing is.
+
+        Raises
+        ------
+        JobFailed
+            If something is there already, or the file system refuses.
+        """
+        if target.exists() or not self.fs.rename(self.path, target.path):
+            raise JobFailed(
+                f"{self} could not be moved to {target}: another run writes there, or it may not be written.",
+                hint="Run the job again when no other run is under way.",
+            )
+
+    def files(self) -> Iterator[str]:
+        """Yield the files below, as paths relative to this folder, leaving out hidden ones."""
+        if not self.exists():
+            return
+        found = self.fs.listFiles(self.path, True)
+        while found.hasNext():
+            relative = str(found.next().getPath().toString()).removeprefix(f"{self}/")
+            if not any(part.startswith(("_", ".")) for part in PurePosixPath(relative).parts):
+                yield relative
+
+    def read_text(self) -> str:
+        """Read it as UTF-8 text."""
+        stream = self.fs.open(self.path)
+        try:
+            return str(self._jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8"))
+        finally:
+            stream.close()
+
+    def write_text(self, text: str) -> None:
+        """Write it as UTF-8 text, replacing what is there; on S3 one object, so all or nothing."""
+        stream = self.fs.create(self.path, True)
+        try:
+            stream.write(bytearray(text.encode("utf-8")))
+        finally:
+            stream.close()
+
+
+def check_writable(spark: SparkSession, lake: str) -> None:
+    """Write and remove a small file, so that a lake that can't be written is known before any work.
+
+    Parameters
+    ----------
+    spark
+        The session.
+    lake
+        The lake's folder or URI.
+
+    Raises
+    ------
+    JobFailed, AwsRefused
+        If it can't be written; the message says why.
+    """
+    try:
+        probe = Folder(spark, lake).child(f"{STAGING}/.probe")
+        probe.write_text("x" * 4096)
+        probe.delete()
+    except Exception as error:
+        raise explain(error, f"The lake {lake} can't be written") from error
+
+
+def read_table(spark: SparkSession, lake: str, table: Table) -> DataFrame:
+    """Read a table as it was last published, whole.
+
+    Parameters
+    ----------
+    spark
+        The session.
+    lake
+        The lake's folder or URI.
+    table
+        Which table.
+
+    Returns
+    -------
+    DataFrame
+        The columns and types of `table`.
+
+    Raises
+    ------
+    BadInput
+        If the table was never published there.
+    """
+    folder = Folder(spark, lake).child(table.name)
+    report = folder.child(REPORT)
+    if not report.exists():
+        raise BadInput(
+            f"Table {table.name} is not in the lake {lake}.",
+            hint="Run the job that makes it first (`crime-jobs list` shows which), or `crime-jobs run all`.",
+        )
+    files = [f"{folder}/{name}" for name in json.loads(report.read_text())["files"]]
+    reader = spark.read.schema(table.ddl).option("basePath", str(folder))
+    found = reader.parquet(*files) if files else spark.createDataFrame([], table.ddl)
+    return found.select(*table.names)
+
+
+def publish(
+    spark: SparkSession, lake: str, table: Table, rows: DataFrame, report: dict[str, Any]
+) -> dict[str, Any]:
+    """Write a table whole and make it visible (see the module's text for what a reader can see).
+
+    Parameters
+    ----------
+    spark
+        The session.
+    lake
+        The lake's folder or URI.
+    table
+        What is written; `rows` must have just its columns.
+    rows
+        The rows.
+    report
+        What to say in ``_report.json`` besides the files and their rows; holds at least ``run_id``.
+
+    Returns
+    -------
+    dict
+        The report, with ``rows_written`` and ``files``.
+    """
+    if set(rows.columns) != set(table.names):
+        raise ValueError(f"{table.name}: columns {rows.columns}, not {table.names}")
+    final = Folder(spark, lake).child(table.name)
+    staged = Folder(spark, lake).child(f"{STAGING}/{table.name}-{report['run_id']}")
+    typed = rows.selectExpr(*(f"CAST({c.name} AS {c.type}) AS {c.name}" for c in table.columns))
+    # Files of a good size whatever the number of tasks, and one file a partition folder.
+    if table.partition_by:
+        writer = typed.repartition(*table.partition_by).write.partitionBy(*table.partition_by)
+    else:
+        writer = typed.hint("rebalance").write
+    try:
+        writer.parquet(str(staged))
+        files = sorted(staged.files())
+        # Counted from the files' own footers: what a reader will find, not what was meant.
+        written = spark.read.parquet(str(staged)).count() if files else 0
+        report = {**report, "table": table.name, "rows_written": written, "files": files}
+        text = json.dumps(report, indent=2, ensure_ascii=False)
+        if final.atomic_rename:
+            _exchange(staged, final, text)
+        else:
+            _put_beside(staged, final, files, text)
+    finally:
+        staged.delete()
+    return report
+
+
+def _exchange(staged: Folder, final: Folder, report: str) -> None:
+    staged.child(REPORT).write_text(report)
+    old = Folder(staged._spark, f"{staged}-old")  # noqa: SLF001
+    if final.exists():
+        final.rename(old)
+    staged.rename(final)
+    old.delete()
+
+
+def _put_beside(staged: Folder, final: Folder, files: list[str], report: str) -> None:
+    old = set(final.files()) - set(files)
+    for name in files:
+        target = final.child(name)
+        target.fs.mkdirs(target.path.getParent())
+        staged.child(name).rename(target)
+    final.child(REPORT).write_text(report)
+    for name in sorted(old):
+        final.child(name).delete()
+
+
+_CAUSES = (
+    ("No space left on device", "the disk is full", "Free some space and run it again.", JobFailed),
+    ("Read-only file system", "it is read-only", "Choose another folder with --lake.", JobFailed),
+    ("Permission denied", "permission denied", "Choose another folder with --lake.", JobFailed),
+    ("Mkdirs failed", "its folder can't be made", "Choose another folder with --lake.", JobFailed),
+    ("not a directory", "a file stands where a folder must be", "Choose another folder.", JobFailed),
+    ("NoSuchBucket", "there is no such bucket", "Make it, or correct the URI.", AwsRefused),
+    ("does not exist", "there is no such bucket", "Make it, or correct the URI.", AwsRefused),
+    ("AccessDenied", "access denied", "Check the role's policy and the bucket's.", AwsRefused),
+    ("403", "access denied", "Check the credentials and the role's policy.", AwsRefused),
+    ("Connection refused", "nothing answers there", "Is it up? `make status` tells.", AwsRefused),
+    ("No AWS Credentials", "no credentials were found", "Set them as for any AWS tool.", AwsRefused),
+    ("Unable to load credentials", "no credentials were found", "Set them as for any AWS tool.", AwsRefused),
+    ("No FileSystem for scheme", "Spark has no driver for such a URI", "`make up` sets one up.", JobFailed),
+    ("ClassNotFoundException: Class org.apache.hadoop.fs.s3a", "Spark has no S3 driver on its class path",
+     "`make up` sets one up; on EMR it is there.", JobFailed),
+)  # fmt: skip
+
+
+def explain(error: BaseException, what: str) -> JobFailed | AwsRefused:
+    """Turn an error of the file system into a sentence.
+
+    Parameters
+    ----------
+    error
+        What was raised, mostly a ``Py4JJavaError``.
+    what
+        What was being done: ``The lake … can't be written``.
+
+    Returns
+    -------
+    JobFailed or AwsRefused
+        Ready to raise.
+    """
+    text = str(error)
+    for sign, why, hint, kind in _CAUSES:
+        if sign in text:
+            return kind(f"{what}: {why}.", hint=hint)
+    first = next((line for line in text.splitlines() if "Exception" in line), text.splitlines()[0] if text else "")
+    return JobFailed(f"{what}: {first.strip()[:300]}")

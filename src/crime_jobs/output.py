@@ -1,0 +1,117 @@
+"""What the user sees: results on stdout (table, JSON lines or CSV), progress and errors on stderr."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from crime_jobs.jobs._runner import Progress
+
+HELP = "A table on a terminal, else JSON lines."
+
+
+class Format(StrEnum):
+    """How results are written."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+def show(rows: Sequence[dict[str, Any]], output: Format | None, *, title: str = "") -> None:
+    """Write rows to stdout.
+
+    Parameters
+    ----------
+    rows
+        Dictionaries of the same keys.
+    output
+        The format; by default a table on a terminal and JSON lines in a pipe.
+    title
+        Heading of the table.
+    """
+    output = output or (Format.TABLE if sys.stdout.isatty() else Format.JSON)
+    if output is Format.JSON:
+        for row in rows:
+            sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
+    elif output is Format.CSV:
+        writer = csv.DictWriter(sys.stdout, fieldnames=list(rows[0]) if rows else [])
+        writer.writeheader()
+        writer.writerows(rows)
+    else:
+        table = Table(title=escape(title), title_justify="left")
+        for name in rows[0] if rows else ():
+            numeric = all(isinstance(row[name], int | float) for row in rows)
+            table.add_column(name.replace("_", " "), justify="right" if numeric else "left")
+        for row in rows:
+            table.add_row(*(_cell(value) for value in row.values()))
+        Console().print(table)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) else escape(str(value))
+
+
+def report_rows(reports: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Pick from jobs' reports what people want to see.
+
+    Parameters
+    ----------
+    reports
+        As `crime_jobs.jobs._runner.run_jobs` returns them.
+
+    Returns
+    -------
+    list of dict
+    """
+    names = ("job", "table", "rows_read", "rows_quarantined", "rows_written", "seconds")
+    return [{name: report.get(name) for name in names} for report in reports]
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[Progress], None]]:
+    """Show on stderr which job runs and how long each took.
+
+    Yields
+    ------
+    callable
+        Takes a `Progress`.
+    """
+    console = Console(stderr=True)
+    with console.status("Starting Spark …") as status:
+
+        def tell(step: Progress) -> None:
+            if step.seconds is None:
+                status.update(f"{step.number}/{step.of} {step.job} …")
+            else:
+                console.print(f"{step.number:>2}/{step.of} {step.job:<24} {step.seconds:6.1f} s", highlight=False)
+
+        yield tell
+
+
+def complain(message: str, hint: str = "") -> None:
+    """Write an error to stderr.
+
+    Parameters
+    ----------
+    message
+        What is wrong.
+    hint
+        What to do.
+    """
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    console.print(f"[bold red]error:[/] {escape(message)}")
+    if hint:
+        console.print(escape(hint))

@@ -1,0 +1,77 @@
+"""Fixtures of all tests: one Spark session, and one lake built from the real data."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from crime_jobs.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = ROOT / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_ambient_settings() -> Iterator[None]:
+    """Tests see only what they set: no profile, region, endpoint or lake of the person running them."""
+    patch = pytest.MonkeyPatch()
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "CRIME_JOBS_")):
+            patch.delenv(name)
+    yield
+    patch.undo()
+
+
+def make_settings(landing: Path | str, lake: Path | str) -> Settings:
+    """Settings of the local environment with the given folders."""
+    from crime_jobs import settings
+
+    return settings.load("local", {"landing": str(landing), "lake": str(lake)}, environ={}, folder=ROOT)
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """The one Spark session, configured as the jobs configure it."""
+    from crime_jobs import spark as spark_module
+
+    place = tmp_path_factory.mktemp("spark")
+    session = spark_module.start(make_settings(DATA, place), "tests")
+    session.sparkContext.setLogLevel("ERROR")
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="session")
+def built_lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake with every table, built by the real jobs from the real files; not to be written to."""
+    from crime_jobs.jobs import find
+    from crime_jobs.jobs._runner import run_in
+
+    lake = tmp_path_factory.mktemp("lake")
+    run_in(spark, find("all"), make_settings(DATA, lake))
+    return lake
+
+
+@pytest.fixture
+def landing(tmp_path: Path) -> Callable[..., Path]:
+    """Make a landing folder: real files by name (shortened to some lines), or content as given."""
+
+    def make(*names: str, **contents: bytes | str) -> Path:
+        folder = tmp_path / "landing"
+        folder.mkdir(exist_ok=True)
+        for name in names:
+            shutil.copy(DATA / name, folder / name)
+        for stem, content in contents.items():
+            raw = content.encode() if isinstance(content, str) else content
+            (folder / f"{stem}.csv").write_bytes(raw)
+        return folder
+
+    return make
