@@ -1,0 +1,60 @@
+# The one list of commands. Everything below needs Python 3.11 and make, and sets up the rest itself.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+PYTHON := $(shell for p in python3.11 python3 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: help demo test test-local test-soak up down status lint format bench clean python
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' Makefile
+
+demo: .venv/spark.stamp ## Real figures to a map of India: build/dashboard/index.html
+	@$(BIN)/crime-jobs run all --output table
+	@echo "The map is ready, open it in a browser: $$($(BIN)/crime-jobs dashboard)"
+
+test: .venv/dev.stamp ## Tests that need no server and no browser (under 4 minutes)
+	$(PYTEST) -m "not localstack and not browser and not faults and not soak"
+
+test-local: .venv/dev.stamp ## All tests: LocalStack, killed processes and the browser too (under 20 minutes)
+	$(PYTEST) -m "not soak"
+
+test-soak: .venv/dev.stamp ## Long fault runs and fidelity checks
+	$(PYTEST) -m soak
+
+up: .venv/dev.stamp ## Start LocalStack on 127.0.0.1 and load the data; then `crime-jobs run all --env localstack`
+	@$(BIN)/python -m crime_harness up
+
+down: .venv/dev.stamp ## Stop it, leaving no process behind
+	@$(BIN)/python -m crime_harness down
+
+status: .venv/dev.stamp ## What is up, and where
+	@$(BIN)/python -m crime_harness status
+
+lint: .venv/dev.stamp ## Style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/dev.stamp ## Mend the style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/bench.stamp ## Marts on 2.9 and 29 million incidents: Spark beside DuckDB, Polars and pandas
+	$(BIN)/python -m benchmarks.marts
+
+clean: ## Remove what was built (not the downloads, which are cached outside the tree)
+	@[ ! -x $(BIN)/python ] || $(BIN)/python -m crime_harness down || true
+	rm -rf build .venv .venvs .mypy_cache .ruff_cache .hypothesis
+
+.venv/spark.stamp: | python
+.venv/dev.stamp: | python
+.venv/bench.stamp: | python
+.venv/%.stamp: pyproject.toml constraints.txt tools/bootstrap.py
+	@$(PYTHON) tools/bootstrap.py $*
+
+python:
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 is missing: install it (Debian: apt install python3.11 python3.11-venv; or pyenv install 3.11)." >&2; exit 2; }
