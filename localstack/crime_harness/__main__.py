@@ -1,0 +1,9 @@
+"""``python -m crime_harness``."""
+
+from __future__ import annotations
+
+import sys
+
+from crime_harness.cli import main
+
+sys.exit(main())
