@@ -76,7 +76,7 @@ def report_rows(reports: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     -------
     list of dict
     """
-    names = ("job", "table", "rows_read", "rows_quarantined", "rows_written", "seconds")
+    names = ("table", "rows_read", "rows_quarantined", "rows_written", "seconds")
     return [{name: report.get(name) for name in names} for report in reports]
 
 

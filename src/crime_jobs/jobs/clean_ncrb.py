@@ -97,10 +97,15 @@ def double_files(entries: DataFrame) -> DataFrame:
         ``files array<string>, figures bigint``: each set of files and how many figures they share.
     """
     keys = ["fact", "row_kind", "state_code", "district", "year", "head"]
-    split = [*keys, F.when(F.col("fact") == "traffic", F.col("layout")).alias("breakdown")]
-    good = entries.where("row_kind <> 'bad'")
-    files = good.groupBy(*split).agg(F.sort_array(F.collect_set("source_file")).alias("files"))
-    return files.where("size(files) > 1").groupBy("files").agg(F.count("*").alias("figures"))
+    # A slot and a month never share a name, so the two road files can't be taken for one another.
+    good = entries.where("row_kind <> 'bad' AND head <> '=total'")
+    file = F.xxhash64("source_file")  # numbers, since only those are aggregated without a sort
+    held = good.groupBy(*keys).agg(F.min(file).alias("first"), F.max(file).alias("last"))
+    pairs = held.where("first <> last").groupBy("first", "last").agg(F.count("*").alias("figures"))
+    names = entries.select(file.alias("id"), "source_file").distinct()
+    first, last = (names.withColumnsRenamed({"id": end, "source_file": f"{end}_file"}) for end in ("first", "last"))
+    files = F.sort_array(F.array("first_file", "last_file")).alias("files")
+    return pairs.join(first, "first").join(last, "last").select(files, "figures")
 
 
 def _work(run: Run, config: CleanConfig) -> None:
