@@ -55,7 +55,7 @@ def up(port: Port = DEFAULT_PORT, state_dir: StateDir = None) -> None:
     places = Places.of(state_dir)
     supervisor = Supervisor(places.run)
     with only_one(places.run / "lock", err):
-        state, known = supervisor.state(stack.NAME), supervisor.record(stack.NAME)
+        state, known = _state(supervisor)
         if state is State.UP and known and places.env_file.is_file():
             out.print(f"LocalStack is already up at {_where(known, places)}")
             return
@@ -107,7 +107,7 @@ def status(
 ) -> None:
     """Say how the servers are; exit code 0 if up, else 1."""
     supervisor = Supervisor(Places.of(state_dir).run)
-    state, known = supervisor.state(stack.NAME), supervisor.record(stack.NAME)
+    state, known = _state(supervisor)
     row = {
         "service": stack.NAME,
         "endpoint": _endpoint(known) if known else None,
@@ -121,9 +121,9 @@ def status(
         table = Table(*row)
         table.add_row(*(str(value) if value is not None else "-" for value in row.values()))
         out.print(table)
-    if state is State.DEAD:
+    if state in (State.DEAD, State.SILENT):
         err.print(
-            f"LocalStack has died; its log is {supervisor.log(stack.NAME)}. "
+            f"LocalStack is {state}; its log is {supervisor.log(stack.NAME)}. "
             "Run `make up` to start it again."
         )
     if state is not State.UP:
@@ -139,6 +139,13 @@ def jars() -> None:
         java = steps.do("Java", lambda: find_java(places, log))
         folder = steps.do("S3A for Spark", lambda: install.s3a_jars(places, java, log))
     typer.echo(stack.class_path_of(folder))
+
+
+def _state(supervisor: Supervisor) -> tuple[State, Record | None]:
+    state, known = supervisor.state(stack.NAME), supervisor.record(stack.NAME)
+    if state is State.UP and known and not stack.responds(_endpoint(known)):
+        state = State.SILENT
+    return state, known
 
 
 def _where(known: Record, places: Places) -> str:

@@ -1,6 +1,6 @@
 """Which processes are ours. A pid alone doesn't say: the kernel gives it to others later.
 
-Each server is started with a random mark in its environment, and its children inherit it: also
+Each server is started with a mark of its own in its environment, and its children inherit it: also
 those that leave its process group (LocalStack starts its helpers in sessions of their own) and
 those that outlive it.
 """

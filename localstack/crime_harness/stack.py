@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -137,6 +138,26 @@ def answers(endpoint: str) -> None:
     with ThreadPoolExecutor(len(calls)) as pool:
         for done in [pool.submit(call) for call in calls]:
             done.result()
+
+
+def responds(endpoint: str) -> bool:
+    """Say whether LocalStack, once ready, still answers; quick, for ``status``.
+
+    Parameters
+    ----------
+    endpoint
+        The stack's address.
+
+    Returns
+    -------
+    bool
+    """
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(f"{endpoint}/_localstack/health", timeout=5):
+            return True
+    except OSError:
+        return False
 
 
 def run_hooks(places: Places, endpoint: str) -> None:

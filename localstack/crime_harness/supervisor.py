@@ -6,7 +6,6 @@ import enum
 import json
 import subprocess
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -64,10 +63,8 @@ class Record:
         As started.
     created
         When the process was created, seconds since 1970: tells it from a later one of that pid.
-    mark
-        What its whole family carries in the environment.
     since
-        ISO 8601, UTC.
+        The same for people: ISO 8601, UTC.
     ready
         Whether it has answered and been set up.
     """
@@ -76,7 +73,6 @@ class Record:
     port: int
     pid: int
     created: float
-    mark: str
     since: str
     ready: bool = False
 
@@ -85,6 +81,7 @@ class State(enum.StrEnum):
     """How a server is."""
 
     UP = "up"
+    SILENT = "not answering"
     STARTING = "starting"
     DEAD = "dead"
     DOWN = "down"
@@ -123,10 +120,10 @@ class Supervisor:
         name
             The server's name.
         """
-        known = self.record(name)
-        if known is None:
-            return State.DOWN
-        if not processes.is_same(known.pid, known.created, known.mark):
+        known, mark = self.record(name), self._mark(name)
+        if known is None:  # perhaps somebody removed the folder under a running server
+            return State.DEAD if processes.family(mark) else State.DOWN
+        if not processes.is_same(known.pid, known.created, mark):
             return State.DEAD
         return State.UP if known.ready else State.STARTING
 
@@ -168,7 +165,7 @@ class Supervisor:
                 hint="Stop that program, or choose another port with --port or CRIME_HARNESS_PORT.",
             )
         self.folder.mkdir(parents=True, exist_ok=True)
-        mark = uuid.uuid4().hex
+        mark = self._mark(server.name)
         with self.log(server.name).open("wb") as log:
             child = subprocess.Popen(
                 server.command,
@@ -181,11 +178,11 @@ class Supervisor:
             )
         try:
             created = psutil.Process(child.pid).create_time()
-            since = datetime.now(UTC).isoformat(timespec="seconds")
-            known = Record(server.name, server.port, child.pid, created, mark, since)
+            since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            known = Record(server.name, server.port, child.pid, created, since)
             self._write(known)
             self._await(server, child)
-            self._check_private(known)
+            self._check_private(server.name)
         except BaseException:  # also Ctrl-C: what we started goes
             processes.stop(mark, GRACE)
             child.wait()
@@ -216,10 +213,13 @@ class Supervisor:
         int
             How many processes were stopped.
         """
-        known = self.record(name)
-        stopped = processes.stop(known.mark, GRACE) if known else 0
+        stopped = processes.stop(self._mark(name), GRACE)
         self._record_file(name).unlink(missing_ok=True)
         return stopped
+
+    def _mark(self, name: str) -> str:
+        """Return what the whole family of a server carries, known even if its record is lost."""
+        return f"{self.folder.resolve()}:{name}"
 
     def _record_file(self, name: str) -> Path:
         return self.folder / f"{name}.json"
@@ -250,11 +250,13 @@ class Supervisor:
                 )
             time.sleep(0.2)
 
-    def _check_private(self, known: Record) -> None:
-        if open_to_all := processes.exposed(processes.listening(processes.family(known.mark))):
+    def _check_private(self, name: str) -> None:
+        if open_to_all := processes.exposed(
+            processes.listening(processes.family(self._mark(name)))
+        ):
             where = ", ".join(f"{address}:{port}" for address, port in open_to_all)
             raise JobFailed(
-                f"{known.name} listens on {where}, which other machines can reach; it was stopped.",
+                f"{name} listens on {where}, which other machines can reach; it was stopped.",
                 hint="It must listen on 127.0.0.1 alone: please report this.",
             )
 
