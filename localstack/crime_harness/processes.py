@@ -7,16 +7,15 @@ those that outlive it.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
+import time
 from collections.abc import Iterable
 
 import psutil
 
 MARK = "CRIME_HARNESS_MARK"
-
-#: The addresses that only this machine reaches.
-LOOPBACK = ("127.", "::1", "::ffff:127.")
 
 
 def family(mark: str) -> list[psutil.Process]:
@@ -86,12 +85,18 @@ def stop(mark: str, grace: float) -> int:
     for process in found:
         _send(process, kill=False)
     psutil.wait_procs(found, timeout=grace)
-    # Looked up again: a helper that was restarted meanwhile has to go too.
-    while left := family(mark):
+    stopped, quiet = set(found), 0
+    # Looked up until nobody is there twice: a helper may have been restarted meanwhile, and a
+    # process that is just being started shows no environment for a moment.
+    while quiet < 2:  # noqa: PLR2004 - said above
+        left = family(mark)
         for process in left:
             _send(process, kill=True)
         psutil.wait_procs(left, timeout=5)
-    return len(found)
+        stopped |= set(left)
+        quiet = 0 if left else quiet + 1
+        time.sleep(0.1)
+    return len(stopped)
 
 
 def _send(process: psutil.Process, *, kill: bool) -> None:
@@ -138,7 +143,13 @@ def exposed(addresses: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
     -------
     list of (address, port)
     """
-    return sorted(pair for pair in addresses if not pair[0].startswith(LOOPBACK))
+    return sorted(pair for pair in addresses if not _is_loopback(pair[0]))
+
+
+def _is_loopback(address: str) -> bool:
+    found = ipaddress.ip_address(address)
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return (mapped or found).is_loopback
 
 
 def port_is_free(port: int) -> bool:

@@ -1,0 +1,149 @@
+"""What the harness does when things go wrong. On a port and a state folder of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from crime_harness import processes
+from crime_harness.supervisor import Supervisor
+
+from .conftest import ROOT, free_port, harness
+
+pytestmark = [pytest.mark.localstack, pytest.mark.faults]
+
+
+class Own:
+    """A stack of this module's own."""
+
+    def __init__(self, state: Path) -> None:
+        self.state, self.port = state, free_port()
+        self.options = {"CRIME_HARNESS_STATE": str(state), "CRIME_HARNESS_PORT": str(self.port)}
+        self.mark = f"{(state / 'localstack').resolve()}:localstack"
+
+    def run(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        return harness(*arguments, **{**self.options, **more})
+
+    def status(self) -> dict[str, Any]:
+        (row,) = json.loads(self.run("status", "--output", "json").stdout)
+        assert isinstance(row, dict)
+        return row
+
+    def family(self) -> list[psutil.Process]:
+        return processes.family(self.mark)
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Own]:
+    """A stack that isn't up yet; nothing of it is left afterwards."""
+    stack = Own(tmp_path / "state")
+    yield stack
+    processes.stop(stack.mark, grace=0)
+
+
+def test_hung_killed_recovered_stopped_without_a_trace(own: Own) -> None:
+    assert own.run("up").returncode == 0
+    first = own.status()
+    assert first["state"] == "up"
+    assert len(own.family()) >= 3
+
+    os.kill(first["pid"], signal.SIGSTOP)
+    assert own.status()["state"] == "not answering"
+    os.kill(first["pid"], signal.SIGCONT)
+    assert own.status()["state"] == "up"
+
+    os.kill(first["pid"], signal.SIGKILL)
+    psutil.wait_procs([p for p in own.family() if p.pid == first["pid"]], timeout=10)
+    dead = own.run("status")
+    assert dead.returncode == 1
+    assert "LocalStack is dead" in dead.stderr
+    assert "make up" in dead.stderr
+    orphans = own.family()
+    assert orphans, "its helpers outlive it: else recovery would have nothing to clean up"
+
+    recovered = own.run("up")
+    assert recovered.returncode == 0, recovered.stderr
+    second = own.status()
+    assert second["state"] == "up"
+    assert second["pid"] != first["pid"]
+    assert not any(orphan.is_running() for orphan in orphans)
+
+    family = own.family()
+    down = own.run("down")
+    assert down.returncode == 0
+    assert not any(process.is_running() for process in family)
+    assert processes.port_is_free(own.port)
+    left = {path.relative_to(own.state).as_posix() for path in own.state.rglob("*")}
+    logs = {f"localstack/{name}.log" for name in ("install", "init", "localstack")}
+    assert left <= {"localstack", "localstack/lock", *logs}
+
+    again = own.run("down")
+    assert again.returncode == 0
+    assert "Nothing was running" in again.stdout
+    assert own.run("status").returncode == 1
+
+
+def test_an_interrupted_start_leaves_nothing(own: Own) -> None:
+    command = [sys.executable, "-m", "crime_harness", "up"]
+    with subprocess.Popen(command, cwd=ROOT, env={**os.environ, **own.options}) as starting:
+        deadline = time.monotonic() + 300  # it may have to install first
+        while not own.family() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert own.family(), "LocalStack has to be starting, or the test proves nothing"
+        starting.send_signal(signal.SIGINT)
+        assert starting.wait(timeout=60) == 130
+    assert own.family() == []
+    assert own.status()["state"] == "down"
+    assert not (own.state / "up.env").exists()
+
+
+def test_a_port_in_use_is_said_with_its_holder(own: Own) -> None:
+    with socket.create_server(("127.0.0.1", own.port)):
+        refused = own.run("up")
+    assert refused.returncode == 2
+    assert f"Port {own.port} of 127.0.0.1 is in use by" in refused.stderr
+    assert f"pid {os.getpid()}" in refused.stderr
+    assert "--port" in refused.stderr
+    assert own.family() == []
+    assert own.run("status").returncode == 1
+
+
+def test_a_missing_java_is_one_clear_sentence(own: Own, tmp_path: Path) -> None:
+    """No java on PATH, and pip has no index to take the wheel from."""
+    empty = tmp_path / "bin"
+    empty.mkdir()
+    nowhere = {"PATH": str(empty), "JAVA_HOME": "", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(empty), "PIP_CONFIG_FILE": os.devnull}
+    refused = own.run("up", **nowhere, **offline)
+    assert refused.returncode == 2
+    assert "LocalStack needs Java 17 to 21, but there is no java on PATH" in refused.stderr
+    assert "apt install openjdk-17-jre-headless" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert own.family() == []
+
+
+def test_a_stale_record_never_stops_a_stranger(own: Own) -> None:
+    """Its pid has gone to another process since: that one is left alone, and `up` is not fooled."""
+    folder = own.state / "localstack"
+    folder.mkdir(parents=True)
+    with subprocess.Popen(["sleep", "60"]) as stranger:
+        row = {"name": "localstack", "port": own.port, "pid": stranger.pid}
+        created = psutil.Process(stranger.pid).create_time()
+        record = {**row, "created": created, "since": "2026-01-01T00:00:00Z", "ready": True}
+        (folder / "localstack.json").write_text(json.dumps(record))
+        assert Supervisor(folder).record("localstack") is not None
+        assert own.status()["state"] == "dead"
+        assert own.run("down").returncode == 0
+        assert stranger.poll() is None
+        stranger.terminate()
