@@ -91,6 +91,13 @@ class Folder:
             if not any(part.startswith(("_", ".")) for part in PurePosixPath(relative).parts):
                 yield relative
 
+    def glob(self) -> Iterator[tuple[str, int]]:
+        """Yield name and length in bytes of the files that this path, as a pattern, matches."""
+        for status in self.fs.globStatus(self.path) or ():
+            name = str(status.getPath().getName())
+            if status.isFile() and not name.startswith(("_", ".")):
+                yield name, int(status.getLen())
+
     def read_text(self) -> str:
         """Read it as UTF-8 text."""
         stream = self.fs.open(self.path)

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from pyspark.errors import AnalysisException
 from pyspark.sql import functions as F
 
 from crime_jobs.errors import BadInput
+from crime_jobs.lake import Folder
 from crime_jobs.model.landing import BadFile, Entry, parse, read_header
 
 if TYPE_CHECKING:
@@ -56,19 +56,23 @@ def read_files(run: Run) -> DataFrame:
         same as another; all such files are named.
     """
     pattern = f"{run.landing.rstrip('/')}/*.[cC][sS][vV]"
-    try:
-        files = run.spark.read.format("binaryFile").load(pattern).select("path", "length", "content")
-    except AnalysisException as error:
+    lengths = dict(Folder(run.spark, pattern).glob())
+    if not lengths:
         raise BadInput(
             f"No CSV file is in the landing folder {run.landing}.", hint="Name another with --landing."
-        ) from error
+        )
+    # Spark passes over files of no bytes without a word, so they are looked for here.
+    problems = [f"{name}: it is empty" for name, length in sorted(lengths.items()) if not length]
+    if problems:
+        raise _unusable(run.landing, problems)
+    files = run.spark.read.format("binaryFile").load(pattern).select("path", "length", "content")
     rows = files.select(
         "path",
         "length",
         F.sha2("content", 256).alias("digest"),
         F.expr(f"substring(content, 1, {_HEAD_BYTES})").alias("beginning"),
     ).collect()
-    problems, same = [], defaultdict(list)
+    same = defaultdict(list)
     for row in sorted(rows, key=lambda r: str(r.path)):
         name = _file_name(row.path)
         same[row.digest].append(name)
@@ -80,11 +84,15 @@ def read_files(run: Run) -> DataFrame:
             problems.append(f"{name}: {error}")
     problems += [f"{' and '.join(names)} are the same file" for names in same.values() if len(names) > 1]
     if problems:
-        raise BadInput(
-            f"The landing folder {run.landing} has files that can't be used: {'; '.join(problems)}.",
-            hint="Correct or remove them; nothing was written.",
-        )
+        raise _unusable(run.landing, problems)
     return files
+
+
+def _unusable(landing: str, problems: list[str]) -> BadInput:
+    return BadInput(
+        f"The landing folder {landing} has files that can't be used: {'; '.join(problems)}.",
+        hint="Correct or remove them; nothing was written.",
+    )
 
 
 def _first_line(beginning: bytes) -> bytes:
@@ -103,11 +111,18 @@ def _arrow(rows: list[Entry]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, names=list(Entry._fields))
 
 
+def _parse_named(name: str, content: bytes) -> Iterator[Entry]:
+    try:
+        yield from parse(name, content)
+    except BadFile as error:
+        raise BadFile(f"{name}: {error}") from error
+
+
 def _parse_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     rows: list[Entry] = []
     for batch in batches:
         for path, content in zip(batch.column("path"), batch.column("content"), strict=True):
-            for entry in parse(_file_name(path.as_py()), content.as_py()):
+            for entry in _parse_named(_file_name(path.as_py()), content.as_py()):
                 rows.append(entry)
                 if len(rows) == _ROWS_A_BATCH:
                     yield _arrow(rows)
