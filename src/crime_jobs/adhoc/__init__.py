@@ -1,0 +1,1 @@
+"""Ad-hoc answers: the dashboard that is opened by a double click."""
