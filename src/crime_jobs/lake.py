@@ -41,9 +41,10 @@ class Folder:
 
     def __init__(self, spark: SparkSession, uri: str) -> None:
         self._spark = spark
-        self._jvm: Any = spark._jvm  # noqa: SLF001 - Hadoop's file systems have no Python door
-        conf = spark._jsc.hadoopConfiguration()  # type: ignore[attr-defined]  # noqa: SLF001
-        self.path: Any = self._jvm.org.apache.hadoop.fs.Path(uri)
+        conf = spark._jsc.hadoopConfiguration()
+        jvm: Any = spark._jvm
+        self._jvm = jvm
+        self.path: Any = jvm.org.apache.hadoop.fs.Path(uri)
         self.fs: Any = self.path.getFileSystem(conf)
         self.path = self.fs.makeQualified(self.path)
 
@@ -224,7 +225,7 @@ def publish(
 
 def _exchange(staged: Folder, final: Folder, report: str) -> None:
     staged.child(REPORT).write_text(report)
-    old = Folder(staged._spark, f"{staged}-old")  # noqa: SLF001
+    old = Folder(staged._spark, f"{staged}-old")
     if final.exists():
         final.rename(old)
     staged.rename(final)
@@ -280,5 +281,8 @@ def explain(error: BaseException, what: str) -> JobFailed | AwsRefused:
     for sign, why, hint, kind in _CAUSES:
         if sign in text:
             return kind(f"{what}: {why}.", hint=hint)
-    first = next((line for line in text.splitlines() if "Exception" in line), text.splitlines()[0] if text else "")
+    first = next(
+        (line for line in text.splitlines() if "Exception" in line),
+        text.splitlines()[0] if text else "",
+    )
     return JobFailed(f"{what}: {first.strip()[:300]}")

@@ -96,7 +96,10 @@ def progress() -> Iterator[Callable[[Progress], None]]:
             if step.seconds is None:
                 status.update(f"{step.number}/{step.of} {step.job} …")
             else:
-                console.print(f"{step.number:>2}/{step.of} {step.job:<24} {step.seconds:6.1f} s", highlight=False)
+                console.print(
+                    f"{step.number:>2}/{step.of} {step.job:<24} {step.seconds:6.1f} s",
+                    highlight=False,
+                )
 
         yield tell
 

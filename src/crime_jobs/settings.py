@@ -110,7 +110,8 @@ def read_env_file(path: Path) -> dict[str, str]:
     """
     if not path.is_file():
         raise WrongUsage(
-            f"This environment's servers are not up: {path} is missing.", hint="Run `make up` first."
+            f"This environment's servers are not up: {path} is missing.",
+            hint="Run `make up` first.",
         )
     found = {}
     for line in path.read_text(encoding="utf-8").splitlines():

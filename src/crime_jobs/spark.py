@@ -169,9 +169,10 @@ def start(settings: Settings, app_name: str) -> SparkSession:
     conf = prepare(settings)
     if importlib.util.find_spec("pyspark") is None:
         raise WrongUsage(
-            "The package pyspark is missing.", hint="Install it with `pip install 'crime-jobs[spark]'`."
+            "The package pyspark is missing.",
+            hint="Install it with `pip install 'crime-jobs[spark]'`.",
         )
-    from pyspark.sql import SparkSession  # noqa: PLC0415 - heavy, and not every command needs it
+    from pyspark.sql import SparkSession
 
     builder = SparkSession.builder.appName(app_name)
     for key, value in conf.items():

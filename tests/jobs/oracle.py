@@ -62,7 +62,10 @@ GROUPS = {
     "riots": ("RIOTS", "Riots"),
     "cheating": ("CHEATING", "Cheating"),
     "dowry_death": ("DOWRY DEATHS", "Dowry Deaths"),
-    "cruelty_by_husband": ("CRUELTY BY HUSBAND OR HIS RELATIVES", "Cruelty by Husband or his Relatives"),
+    "cruelty_by_husband": (
+        "CRUELTY BY HUSBAND OR HIS RELATIVES",
+        "Cruelty by Husband or his Relatives",
+    ),
     "death_by_negligence": ("CAUSING DEATH BY NEGLIGENCE", "Causing Death by Negligence"),
     "hurt": ("HURT/GREVIOUS HURT", "Grievous Hurt"),
     "other_ipc": ("OTHER IPC CRIMES", "Other IPC crimes"),
@@ -78,7 +81,10 @@ _SEVEN = {
         "Assault on Women with intent to outrage her Modesty_Total",
     ),
     "insult_to_modesty": ("Insult to modesty of Women", "Insult to the Modesty of Women_Total"),
-    "cruelty_by_husband": ("Cruelty by Husband or his Relatives", "Cruelty by Husband or his Relatives"),
+    "cruelty_by_husband": (
+        "Cruelty by Husband or his Relatives",
+        "Cruelty by Husband or his Relatives",
+    ),
     "importation_of_girls": ("Importation of Girls", "Importation of Girls from Foreign Country"),
 }
 WOMEN_GROUPS = _SEVEN | {
@@ -127,11 +133,11 @@ def connect() -> duckdb.DuckDBPyConnection:
     """A connection in which ``raw_*``, ``crime``, ``women`` and every mart exist as tables."""
     con = duckdb.connect()
     con.execute("SET threads = 2")
-    con.create_function("state_code", _state_code, ["VARCHAR"], "VARCHAR")  # type: ignore[list-item,arg-type]
-    con.create_function("state_name", _state_name, ["VARCHAR"], "VARCHAR")  # type: ignore[list-item,arg-type]
-    con.create_function("district_name", district_name, ["VARCHAR", "VARCHAR"], "VARCHAR")  # type: ignore[list-item,arg-type]
-    con.create_function("district_kind", district_kind, ["VARCHAR"], "VARCHAR")  # type: ignore[list-item,arg-type]
-    con.create_function("is_total", is_total, ["VARCHAR"], "BOOLEAN")  # type: ignore[list-item,arg-type]
+    con.create_function("state_code", _state_code, ["VARCHAR"], "VARCHAR")
+    con.create_function("state_name", _state_name, ["VARCHAR"], "VARCHAR")
+    con.create_function("district_name", district_name, ["VARCHAR", "VARCHAR"], "VARCHAR")
+    con.create_function("district_kind", district_kind, ["VARCHAR"], "VARCHAR")
+    con.create_function("is_total", is_total, ["VARCHAR"], "BOOLEAN")
     con.execute("CREATE TABLE raw_crime (s TEXT, d TEXT, y INT, c TEXT, n BIGINT)")
     con.execute("CREATE TABLE raw_women (s TEXT, d TEXT, y INT, c TEXT, n BIGINT)")
     con.execute("CREATE TABLE raw_slot (s TEXT, y INT, c TEXT, n BIGINT)")
@@ -141,7 +147,9 @@ def connect() -> duckdb.DuckDBPyConnection:
         con.execute(_tall("raw_women", f"42_District_wise_crimes_committed_against_women_{span}.csv", 3))
     con.execute(_tall("raw_slot", "road_accidents_by_time_of_day_2001_2014.csv", 2))
     con.execute(_tall("raw_month", "road_accidents_by_month_2001_2014.csv", 2))
-    con.execute("CREATE TABLE places AS SELECT DISTINCT s, d FROM raw_crime UNION SELECT DISTINCT s, d FROM raw_women")
+    con.execute(
+        "CREATE TABLE places AS SELECT DISTINCT s, d FROM raw_crime UNION SELECT DISTINCT s, d FROM raw_women"
+    )
     con.execute(
         "CREATE TABLE named AS SELECT s, d, state_code(s) AS state_code, state_name(s) AS state, "
         "district_name(state_code(s), d) AS district, district_kind(d) AS kind FROM places WHERE NOT is_total(d)"
@@ -178,22 +186,7 @@ def connect() -> duckdb.DuckDBPyConnection:
 PARTS = {
     "2001": ["01:CUSTODIAL RAPE", "01:OTHER RAPE", "01:KIDNAPPING AND ABDUCTION OF WOMEN AND GIRLS",
              "01:KIDNAPPING AND ABDUCTION OF OTHERS", "01:AUTO THEFT", "01:OTHER THEFT"],
-    "2014": [f"14:{c}" for c in (
-        "Custodial Rape|Custodial_Gang Rape|Custodial_Other Rape|Rape other than Custodial|Rape_Gang Rape|Rape_Others"
-        "|Kidnapping & Abduction|Kidnapping & Abduction in order to Murder|Kidnapping for Ransom"
-        "|Kidnapping & Abduction of Women to compel her for marriage|Other Kidnapping|Dacoity with Murder|Other Dacoity"
-        "|Criminal Trespass or Burglary|House Trespass & House Breaking|Auto Theft|Other Thefts|Riots_Communal"
-        "|Riots_Industrial|Riots_Political|Riots_Caste Conflict|Riots_SC/STs Vs Non-SCs/STs|Riots_Other Caste Conflict"
-        "|Riots_Agrarian|Riots_Students|Riots_Sectarian|Riots_Others|Counterfeit Offences related to Counterfeit Coin"
-        "|Counterfeiting Government Stamp|Counterfeit currency & Bank notes|Counterfeiting currency notes/Bank notes"
-        "|Using forged or counterfeiting currency/Bank notes|Possession of forged or counterfeiting currency/Bank notes"
-        "|Making or Possessing materials for forged currency/Bank notes|Making or Using documents resembling currency"
-        "|Hurt|Acid attack|Attempt to Acid Attack|Sexual Harassment"
-        "|Assault or use of criminal force to women with intent to Disrobe|Voyeurism|Stalking|Other Assault on Women"
-        "|At Office premises|Other places related to work|In Public Transport system|Places other than 231, 232 & 233"
-        "|Deaths due to negligent driving/act|Deaths due to Other Causes|Sedition|Other offences against State"
-        "|Promoting enmity between different groups|Imputation, assertions prejudicial to national integration"
-    ).split("|")],
+    "2014": [f"14:{c}" for c in ["Custodial Rape", "Custodial_Gang Rape", "Custodial_Other Rape", "Rape other than Custodial", "Rape_Gang Rape", "Rape_Others", "Kidnapping & Abduction", "Kidnapping & Abduction in order to Murder", "Kidnapping for Ransom", "Kidnapping & Abduction of Women to compel her for marriage", "Other Kidnapping", "Dacoity with Murder", "Other Dacoity", "Criminal Trespass or Burglary", "House Trespass & House Breaking", "Auto Theft", "Other Thefts", "Riots_Communal", "Riots_Industrial", "Riots_Political", "Riots_Caste Conflict", "Riots_SC/STs Vs Non-SCs/STs", "Riots_Other Caste Conflict", "Riots_Agrarian", "Riots_Students", "Riots_Sectarian", "Riots_Others", "Counterfeit Offences related to Counterfeit Coin", "Counterfeiting Government Stamp", "Counterfeit currency & Bank notes", "Counterfeiting currency notes/Bank notes", "Using forged or counterfeiting currency/Bank notes", "Possession of forged or counterfeiting currency/Bank notes", "Making or Possessing materials for forged currency/Bank notes", "Making or Using documents resembling currency", "Hurt", "Acid attack", "Attempt to Acid Attack", "Sexual Harassment", "Assault or use of criminal force to women with intent to Disrobe", "Voyeurism", "Stalking", "Other Assault on Women", "At Office premises", "Other places related to work", "In Public Transport system", "Places other than 231, 232 & 233", "Deaths due to negligent driving/act", "Deaths due to Other Causes", "Sedition", "Other offences against State", "Promoting enmity between different groups", "Imputation, assertions prejudicial to national integration"]],
 }  # fmt: skip
 
 

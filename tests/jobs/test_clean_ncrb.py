@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from chispa import assert_df_equality
+from tests.conftest import DATA
 
 from crime_jobs.errors import BadInput
 from crime_jobs.jobs import find
@@ -17,7 +18,6 @@ from crime_jobs.jobs._base import Run
 from crime_jobs.jobs.clean_ncrb import facts
 from crime_jobs.model.landing import parse
 from crime_jobs.model.published import NATIONAL_IPC_TOTALS
-from tests.conftest import DATA
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -46,7 +46,10 @@ def total(run: Run, table: str = "crime_facts") -> int:
 
 def test_a_plain_sum_by_year_is_the_source_total(spark: SparkSession, built_lake: Path) -> None:
     run = Run(spark, str(DATA), str(built_lake))
-    sums = {row.year: row.n for row in run.read("crime_facts").groupBy("year").agg({"cases": "sum"}).toDF("year", "n").collect()}
+    sums = {
+        row.year: row.n
+        for row in run.read("crime_facts").groupBy("year").agg({"cases": "sum"}).toDF("year", "n").collect()
+    }
     # The two years in which the district files differ from NCRB's published national figure.
     assert sums == NATIONAL_IPC_TOTALS | {2004: 1_832_010, 2014: 2_858_939}
 
@@ -56,7 +59,9 @@ def test_no_totals_and_no_wholes_among_the_facts(spark: SparkSession, built_lake
     facts = run.read("crime_facts")
     assert facts.where("lower(district) LIKE '%total%'").count() == 0
     assert facts.where("year < 2014 AND crime_head IN ('rape', 'theft', 'kidnapping_abduction')").count() == 0
-    assert facts.where("year = 2014 AND crime_head IN ('rape', 'riots', 'riots_caste', 'burglary')").count() == 0
+    assert (
+        facts.where("year = 2014 AND crime_head IN ('rape', 'riots', 'riots_caste', 'burglary')").count() == 0
+    )
     assert facts.where("year < 2014 AND crime_head = 'riots'").count() > 9000
 
 
@@ -64,22 +69,38 @@ def test_both_rows_of_the_double_key_count(spark: SparkSession, built_lake: Path
     run = Run(spark, str(DATA), str(built_lake))
     rows = run.read("crime_facts").where("state_code = 'IN-JK' AND district = 'Railways' AND year = 2010")
     assert rows.where("crime_head = 'murder'").count() == 2
-    state = run.read("crime_facts").where("state_code = 'IN-JK' AND year = 2010").groupBy().sum("cases").first()
+    state = (
+        run.read("crime_facts").where("state_code = 'IN-JK' AND year = 2010").groupBy().sum("cases").first()
+    )
     assert state is not None
     assert state[0] == 23_223
 
 
 def test_the_transform_alone(spark: SparkSession) -> None:
-    content = (
-        "STATE/UT,YEAR," + ",".join(f"M{i}" for i in range(12)) + ",TOTAL\n"
-    )
-    months = "JANUARY FEBRUARY MARCH APRIL MAY JUNE JULY AUGUST SEPTEMBER OCTOBER NOVEMBER DECEMBER".split()
+    content = "STATE/UT,YEAR," + ",".join(f"M{i}" for i in range(12)) + ",TOTAL\n"
+    months = [
+        "JANUARY",
+        "FEBRUARY",
+        "MARCH",
+        "APRIL",
+        "MAY",
+        "JUNE",
+        "JULY",
+        "AUGUST",
+        "SEPTEMBER",
+        "OCTOBER",
+        "NOVEMBER",
+        "DECEMBER",
+    ]
     content = f"STATE/UT,YEAR,{','.join(months)},TOTAL\nDelhi (Ut),2014,{','.join('123456789' + '123')},0\nAtlantis,2014{',1' * 13}\n"
     from crime_jobs.jobs._entries import ENTRY_DDL
 
     entries = spark.createDataFrame(list(parse("m.csv", content.encode())), ENTRY_DDL)
     expected = spark.createDataFrame(
-        [("IN-DL", "Delhi", 2014, "month", f"{m:02d}", int("123456789123"[m - 1]), "m.csv") for m in range(1, 13)],
+        [
+            ("IN-DL", "Delhi", 2014, "month", f"{m:02d}", int("123456789123"[m - 1]), "m.csv")
+            for m in range(1, 13)
+        ],
         "state_code string, state string, year int, breakdown string, bucket string, cases bigint, source_file string",
     )
     assert_df_equality(facts(entries, "traffic"), expected, ignore_nullable=True, ignore_row_order=True)
@@ -176,7 +197,9 @@ def test_bad_rows_go_to_quarantine_and_all_others_count(
         (824, "9 fields where the header has 10"),
     ]
     lines = text.splitlines()
-    assert [r.record for r in run.read("quarantine").orderBy("line").collect()] == [lines[i] for i in (1, 4, 9, 823)]
+    assert [r.record for r in run.read("quarantine").orderBy("line").collect()] == [
+        lines[i] for i in (1, 4, 9, 823)
+    ]
     report = run.reports[0]
     assert (report["rows_read"], report["rows_quarantined"]) == (823, 4)
     kept = [ln.split(",") for i, ln in enumerate(lines) if i not in (0, 1, 4, 9, 823) and "TOTAL" not in ln]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import duckdb
 import pytest
+from tests.jobs import oracle
 
 from crime_jobs.model.tables import TABLES
-from tests.jobs import oracle
+
+if TYPE_CHECKING:
+    import duckdb
 
 MARTS = {
     "population_by_year": 517,
@@ -28,7 +31,7 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def difference(con: duckdb.DuckDBPyConnection, lake: Path, mart: str) -> tuple[int, int, list[object]]:
+def difference(con: duckdb.DuckDBPyConnection, lake: Path, mart: str) -> tuple[int, int, list[Any]]:
     """Rows of the mart, rows of the oracle, and the rows that only one of them has (at most 5)."""
     names = ", ".join(c.name for c in TABLES[mart].columns if c.name != "rule")
     con.execute(f"CREATE OR REPLACE VIEW lake_mart AS SELECT {names} FROM '{lake}/{mart}/*.parquet'")

@@ -8,7 +8,8 @@ from crime_jobs.model import heads
 
 
 @pytest.mark.parametrize(
-    ("layout", "leaves"), [("ipc_2001", 26), ("ipc_2014", 70), ("women_2001", 7), ("women_2014", 49)]
+    ("layout", "leaves"),
+    [("ipc_2001", 26), ("ipc_2014", 70), ("women_2001", 7), ("women_2014", 49)],
 )
 def test_leaves_and_wholes_share_out_the_heads(layout: str, leaves: int) -> None:
     codes = {head.crime_head for head in heads.layout(layout).values()} - {heads.TOTAL}

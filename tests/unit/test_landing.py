@@ -125,7 +125,6 @@ def test_any_bytes_are_rows_bad_rows_or_a_bad_file(junk: bytes) -> None:
     except BadFile:
         return
 
-
     lines = re.split(r"\r\n|\n|\r", content.decode("utf-8-sig"))
     expected = {n for n, line in enumerate(lines[1:], start=2) if line.strip()}
     assert {e.line for e in entries} == expected
@@ -142,13 +141,13 @@ def test_any_header_is_recognised_or_refused(columns: list[str]) -> None:
 
 def test_the_long_layout_takes_codes_and_source_names() -> None:
     content = (
-        "state,district,year,head,cases\n"
-        "ODISHA,Puri,2013,MURDER,5\n"
-        "Odisha,Puri,2014,riots_communal,2\n"
-        "Odisha,Puri,2014,Riots,2\n"
-        "Odisha,Puri,2013,Riots_Communal,2\n"
-        "Odisha,Total,2013,MURDER,5\n"
-    ).encode()
+        b"state,district,year,head,cases\n"
+        b"ODISHA,Puri,2013,MURDER,5\n"
+        b"Odisha,Puri,2014,riots_communal,2\n"
+        b"Odisha,Puri,2014,Riots,2\n"
+        b"Odisha,Puri,2013,Riots_Communal,2\n"
+        b"Odisha,Total,2013,MURDER,5\n"
+    )
     found = [(e.line, e.row_kind, e.head, e.leaf, e.reason) for e in parse("f.csv", content)]
     assert found == [
         (2, "district", "murder", True, None),

@@ -89,7 +89,9 @@ def test_one_name_a_district_whatever_the_spelling() -> None:
 def test_renamed_districts_keep_one_name() -> None:
     assert places.district_name("IN-KA", "BANGALORE COMMR.") == "Bengaluru City"
     assert places.district_name("IN-KA", "Bengaluru City") == "Bengaluru City"
-    assert places.district_name("IN-GJ", "W.RLY AHMEDABAD") == places.district_name("IN-GJ", "W.Rly  Ahmedabad")
+    assert places.district_name("IN-GJ", "W.RLY AHMEDABAD") == places.district_name(
+        "IN-GJ", "W.Rly  Ahmedabad"
+    )
     assert places.district_name("IN-AS", "G. R. P.") == "GRP"
     assert places.district_name("IN-XX", "NEW PLACE") == "New Place"
 

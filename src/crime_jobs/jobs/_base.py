@@ -73,7 +73,11 @@ class Run:
             The report.
         """
         started, clock = datetime.now(UTC), time.monotonic()
-        given = {"job": job, "run_id": self.run_id, "started": started.isoformat(timespec="seconds")}
+        given = {
+            "job": job,
+            "run_id": self.run_id,
+            "started": started.isoformat(timespec="seconds"),
+        }
         report = lake.publish(self.spark, self.lake, TABLES[table], rows, {**given, **facts})
         report["seconds"] = round(time.monotonic() - clock, 2)
         self.reports.append(report)

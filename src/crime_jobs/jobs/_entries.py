@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -59,10 +59,16 @@ def read_files(run: Run) -> DataFrame:
     lengths = dict(Folder(run.spark, pattern).glob())
     if not lengths:
         raise BadInput(
-            f"No CSV file is in the landing folder {run.landing}.", hint="Name another with --landing."
+            f"No CSV file is in the landing folder {run.landing}.",
+            hint="Name another with --landing.",
         )
     # Spark passes over files of no bytes without a word, so they are looked for here.
     problems = [f"{name}: it is empty" for name, length in sorted(lengths.items()) if not length]
+    problems += [
+        f"{name}: it has {length} bytes; split it, {MAX_FILE_BYTES} are the most"
+        for name, length in sorted(lengths.items())
+        if length > MAX_FILE_BYTES
+    ]
     if problems:
         raise _unusable(run.landing, problems)
     files = run.spark.read.format("binaryFile").load(pattern).select("path", "length", "content")
@@ -77,8 +83,6 @@ def read_files(run: Run) -> DataFrame:
         name = _file_name(row.path)
         same[row.digest].append(name)
         try:
-            if row.length > MAX_FILE_BYTES:
-                raise BadFile(f"it has {row.length} bytes; split it, {MAX_FILE_BYTES} are the most")
             read_header(_first_line(bytes(row.beginning)))
         except BadFile as error:
             problems.append(f"{name}: {error}")
@@ -102,7 +106,7 @@ def _first_line(beginning: bytes) -> bytes:
 
 
 def _arrow(rows: list[Entry]) -> pa.RecordBatch:
-    import pyarrow as pa  # noqa: PLC0415 - on the executors
+    import pyarrow as pa
 
     kinds = {"string": pa.string(), "int": pa.int32(), "bigint": pa.int64(), "boolean": pa.bool_()}
     types = [kinds[column.split()[1]] for column in ENTRY_DDL.split(", ")]
@@ -118,7 +122,7 @@ def _parse_named(name: str, content: bytes) -> Iterator[Entry]:
         raise BadFile(f"{name}: {error}") from error
 
 
-def _parse_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _parse_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     rows: list[Entry] = []
     for batch in batches:
         for path, content in zip(batch.column("path"), batch.column("content"), strict=True):

@@ -59,7 +59,9 @@ def levels(by_state: DataFrame, *keys: str) -> DataFrame:
     """
     total = F.sum("cases").alias("cases")
     state = by_state.select(F.lit("state").alias("level"), "state_code", "state", *keys, "cases")
-    country = by_state.groupBy(*keys).agg(total).select(*_named("country", COUNTRY_CODE, COUNTRY), *keys, "cases")
+    country = (
+        by_state.groupBy(*keys).agg(total).select(*_named("country", COUNTRY_CODE, COUNTRY), *keys, "cases")
+    )
     members = by_state.where(F.col("state_code").isin(*TOGETHER_MEMBERS))
     combined = (
         members.groupBy(*keys).agg(total).select(*_named("combined", TOGETHER_CODE, TOGETHER), *keys, "cases")
@@ -68,7 +70,11 @@ def levels(by_state: DataFrame, *keys: str) -> DataFrame:
 
 
 def _named(level: str, code: str, name: str) -> list[Column]:
-    return [F.lit(level).alias("level"), F.lit(code).alias("state_code"), F.lit(name).alias("state")]
+    return [
+        F.lit(level).alias("level"),
+        F.lit(code).alias("state_code"),
+        F.lit(name).alias("state"),
+    ]
 
 
 def with_rate(figures: DataFrame, population: DataFrame) -> DataFrame:

@@ -103,7 +103,9 @@ def double_files(entries: DataFrame) -> DataFrame:
     held = good.groupBy(*keys).agg(F.min(file).alias("first"), F.max(file).alias("last"))
     pairs = held.where("first <> last").groupBy("first", "last").agg(F.count("*").alias("figures"))
     names = entries.select(file.alias("id"), "source_file").distinct()
-    first, last = (names.withColumnsRenamed({"id": end, "source_file": f"{end}_file"}) for end in ("first", "last"))
+    first, last = (
+        names.withColumnsRenamed({"id": end, "source_file": f"{end}_file"}) for end in ("first", "last")
+    )
     files = F.sort_array(F.array("first_file", "last_file")).alias("files")
     return pairs.join(first, "first").join(last, "last").select(files, "figures")
 

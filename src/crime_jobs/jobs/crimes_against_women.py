@@ -43,7 +43,11 @@ def crimes_against_women(
         "crime_group",
         config.steady_pct,
     )
-    return with_rate(series, population).select("*", F.col("crime_group").alias("women_group")).drop("crime_group")
+    return (
+        with_rate(series, population)
+        .select("*", F.col("crime_group").alias("women_group"))
+        .drop("crime_group")
+    )
 
 
 JOB = mart(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -12,7 +13,7 @@ from crime_jobs.jobs._base import Config, mart
 from crime_jobs.jobs._measures import broken_series, by_group
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
 #: Years over which a rise is measured.
 SPAN = 3
@@ -73,7 +74,7 @@ def hot_spots(facts: DataFrame, group_heads: DataFrame, config: HotSpotConfig) -
         F.col("breaks") & (F.col("year") == F.lit(2014))
     )
     no_decline = F.lit(True)
-    for later, earlier in zip(history, history[1:], strict=False):
+    for later, earlier in itertools.pairwise(history):
         no_decline = no_decline & (later >= earlier)
     measured = (
         districts.withColumn("percentile", F.round(F.percent_rank().over(year_of), 4))
@@ -92,18 +93,18 @@ def hot_spots(facts: DataFrame, group_heads: DataFrame, config: HotSpotConfig) -
         .withColumn("high", F.coalesce(high, F.lit(False)))
         .withColumn("rising", F.coalesce(rising, F.lit(False)))
     )
-    return (
-        marked.where("high OR rising")
-        .withColumn("hot_spot", F.concat_ws(" and ", F.expr("IF(high, 'high', NULL)"), F.expr("IF(rising, 'rising', NULL)")))
-        .withColumn("rule", F.concat_ws("; ", F.when(F.col("high"), _high(config)), F.when(F.col("rising"), _rising(config))))
-        .drop("high", "rising", "no_decline", "breaks")
-    )  # fmt: skip
+    name = _joined(" and ", F.lit("high"), F.lit("rising"))
+    rule = _joined("; ", F.lit(_high(config)), F.lit(_rising(config)))
+    kept = marked.where("high OR rising").withColumns({"hot_spot": name, "rule": rule})
+    return kept.drop("high", "rising", "no_decline", "breaks")
+
+
+def _joined(separator: str, high: Column, rising: Column) -> Column:
+    return F.concat_ws(separator, F.when(F.col("high"), high), F.when(F.col("rising"), rising))
 
 
 def _high(config: HotSpotConfig) -> str:
-    return (
-        f"at least {config.min_cases} cases, and {config.high_percentile:.0%} of the year's districts have fewer"
-    )
+    return f"{config.min_cases} cases or more, and {config.high_percentile:.0%} of the districts have fewer"
 
 
 def _rising(config: HotSpotConfig) -> str:

@@ -51,7 +51,9 @@ def districts_against_totals(entries: DataFrame) -> DataFrame:
     )
     wrong = "districts do not add up to the state's total row"
     return _check(
-        "districts_against_totals", summed.withColumn("scope", _scope("state_code", "year", "head")), wrong
+        "districts_against_totals",
+        summed.withColumn("scope", _scope("state_code", "year", "head")),
+        wrong,
     )
 
 
@@ -107,13 +109,13 @@ def women_against_crime(entries: DataFrame) -> DataFrame:
     """Hold the table of crimes against women against the IPC table: the same districts, the same cases."""
     known = entries.where("row_kind = 'district' AND fact IN ('crime', 'women')")
     key = ["state_code", "district", "year"]
-    sums = [
-        F.sum(F.when(F.col("fact") == fact, F.col("cases"))).alias(fact) for fact in ("crime", "women")
-    ]
+    sums = [F.sum(F.when(F.col("fact") == fact, F.col("cases"))).alias(fact) for fact in ("crime", "women")]
     years = known.where("fact = 'women'").groupBy("year").agg(F.max("source_file").alias("source_file"))
     crime_years = known.where("fact = 'crime'").select("year").distinct()
     compared_years = F.broadcast(years.join(crime_years, "year"))
-    places = known.groupBy(*key).agg(*(F.count(F.when(F.col("fact") == f, 1)).alias(f) for f in ("crime", "women")))
+    places = known.groupBy(*key).agg(
+        *(F.count(F.when(F.col("fact") == f, 1)).alias(f) for f in ("crime", "women"))
+    )
     present = places.join(compared_years, "year").select(
         "source_file",
         _scope(*key).alias("scope"),
@@ -174,7 +176,8 @@ def years_against_published(facts: DataFrame) -> DataFrame:
         list(NATIONAL_IPC_TOTALS.items()), "year int, expected bigint"
     )
     found = facts.groupBy("year").agg(
-        F.sum("cases").alias("found"), F.array_join(F.sort_array(F.collect_set("source_file")), ", ").alias("source_file")
+        F.sum("cases").alias("found"),
+        F.array_join(F.sort_array(F.collect_set("source_file")), ", ").alias("source_file"),
     )
     scoped = found.join(F.broadcast(published), "year").withColumn("scope", _scope(F.lit("IN"), "year"))
     return _check("years_against_published", scoped, "not the national figure that NCRB published")

@@ -82,9 +82,7 @@ def layout(name: str) -> dict[str, Head]:
         `fold` of the source's column name to `Head`; the total is among them where the layout has one.
     """
     return {
-        fold(row["source_name"]): Head(**row)
-        for row in read_csv("crime_heads.csv")
-        if row["layout"] == name
+        fold(row["source_name"]): Head(**row) for row in read_csv("crime_heads.csv") if row["layout"] == name
     }
 
 

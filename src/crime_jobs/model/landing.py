@@ -15,7 +15,7 @@ from crime_jobs.model import heads
 from crime_jobs.model.layouts import Header, UnknownHeader, recognise
 from crime_jobs.model.places import district_kind, district_name, find_state, is_total
 
-#: More than India's cases in any year (2.9 million) is no count of one district; persons have a limit of their own.
+#: More than India's cases in any year (2.9 million) is no count of one district; persons have their own.
 MAX_CASES = 5_000_000
 MAX_PERSONS = 1_000_000_000
 
@@ -70,7 +70,7 @@ class BadFile(ValueError):  # noqa: N818
     """A file that can't be read at all; the message says why, the line where it is known."""
 
 
-class _BadRow(ValueError):
+class _BadRow(ValueError):  # noqa: N818
     pass
 
 

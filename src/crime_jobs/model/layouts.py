@@ -23,7 +23,20 @@ SLOTS = {
 MONTHS = {
     name: f"{number:02d}"
     for number, name in enumerate(
-        "JANUARY FEBRUARY MARCH APRIL MAY JUNE JULY AUGUST SEPTEMBER OCTOBER NOVEMBER DECEMBER".split(),
+        [
+            "JANUARY",
+            "FEBRUARY",
+            "MARCH",
+            "APRIL",
+            "MAY",
+            "JUNE",
+            "JULY",
+            "AUGUST",
+            "SEPTEMBER",
+            "OCTOBER",
+            "NOVEMBER",
+            "DECEMBER",
+        ],
         start=1,
     )
 }
@@ -89,9 +102,7 @@ def layouts() -> dict[str, Layout]:
     for name, buckets in (("traffic_slot", SLOTS), ("traffic_month", MONTHS)):
         measures = {fold(column): code for column, code in buckets.items()}
         found.append(Layout(name, "traffic", _STATE_YEAR, measures | {"TOTAL": heads.TOTAL}))
-    found.append(
-        Layout("long", "crime", _PLACE_YEAR | {"head": ("HEAD", "CRIME_HEAD")}, {"CASES": "cases"})
-    )
+    found.append(Layout("long", "crime", _PLACE_YEAR | {"head": ("HEAD", "CRIME_HEAD")}, {"CASES": "cases"}))
     return {layout.name: layout for layout in found}
 
 
@@ -170,7 +181,11 @@ def recognise(columns: list[str]) -> Header:
     ]
     problems = [
         f"{what} {', '.join(repr(n) for n in names)}"
-        for what, names in (("unknown column", unknown), ("missing column", missing), ("column twice", twice))
+        for what, names in (
+            ("unknown column", unknown),
+            ("missing column", missing),
+            ("column twice", twice),
+        )
         if names
     ]
     if problems:

@@ -61,9 +61,7 @@ def states() -> dict[str, State]:
     dict
         Code to `State`, in the order of the codes.
     """
-    return {
-        row["state_code"]: State(row["state_code"], row["state"]) for row in read_csv("states.csv")
-    }
+    return {row["state_code"]: State(row["state_code"], row["state"]) for row in read_csv("states.csv")}
 
 
 @cache
@@ -71,7 +69,12 @@ def _states_by_spelling() -> dict[str, State]:
     found: dict[str, State] = {}
     for row in read_csv("states.csv"):
         state = State(row["state_code"], row["state"])
-        spellings = [row["state"], row["state_code"], row["former_code"], *row["spellings"].split("|")]
+        spellings = [
+            row["state"],
+            row["state_code"],
+            row["former_code"],
+            *row["spellings"].split("|"),
+        ]
         for spelling in filter(None, spellings):
             if found.setdefault(fold(spelling), state) != state:
                 raise ValueError(f"states.csv: {spelling!r} stands for two states")

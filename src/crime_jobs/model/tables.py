@@ -176,7 +176,11 @@ _TABLES = (
             _POPULATION,
             _RATE,
             Column("rank_in_year", "int", "1 = most cases of its level and year; ties share a rank"),
-            Column("magnitude", "string", "very high, high, medium, low, very low (fifths by cases) or none"),
+            Column(
+                "magnitude",
+                "string",
+                "very high, high, medium, low, very low (fifths by cases) or none",
+            ),
         ),
         key=("level", "state_code", "district", "year", "crime_group"),
     ),
