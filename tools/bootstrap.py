@@ -90,9 +90,7 @@ def main(stamp: str) -> int:
     env = {**os.environ, "PIP_CONSTRAINT": str(CONSTRAINTS)}
     done = subprocess.run([*pip, *wanted], env=env, check=False)
     if done.returncode:
-        say(
         say("error: pip could not install the packages (see above). Is a package index within reach?")
-        )
         return 1
     for name in (stamp, *CONTAINS[stamp]):
         (VENV / f"{name}.stamp").touch()
