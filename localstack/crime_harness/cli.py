@@ -20,9 +20,7 @@ from crime_harness.supervisor import Record, State, Supervisor
 from crime_harness.tools import find_java
 from crime_jobs.errors import CrimeJobsError
 
-app = typer.Typer(
-    help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
-)
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 err = Console(stderr=True)
 out = Console(highlight=False, soft_wrap=True)
 
@@ -36,9 +34,7 @@ StateDir = Annotated[
 ]
 Port = Annotated[
     int,
-    typer.Option(
-        "--port", envvar="CRIME_HARNESS_PORT", min=1, max=65535, help="Port of 127.0.0.1."
-    ),
+    typer.Option("--port", envvar="CRIME_HARNESS_PORT", min=1, max=65535, help="Port of 127.0.0.1."),
 ]
 
 
@@ -170,9 +166,7 @@ def main(arguments: list[str] | None = None) -> int:
         Exit code: 0 done, 1 failed or not up, 2 wrong usage, 130 interrupted.
     """
     try:
-        app(
-            arguments
-        )  # exits by itself: 0, what a command says, 2 for wrong options, 130 for Ctrl-C
+        app(arguments)  # exits by itself: 0, what a command says, 2 for wrong options, 130 for Ctrl-C
     except CrimeJobsError as error:
         err.print(str(error), style="red", markup=False, soft_wrap=True, highlight=False)
         return error.exit_code

@@ -86,9 +86,7 @@ def install(places: Places, steps: Steps) -> Installed:
         node = steps.do("Node", lambda: find_node(places, log))
         kinesis = start("kinesis-mock", lambda: _kinesis(places, node, log))
         venv.result()
-        dynamodb = steps.do(
-            "DynamoDB Local", lambda: _dynamodb(places, helpers.result(), java, log)
-        )
+        dynamodb = steps.do("DynamoDB Local", lambda: _dynamodb(places, helpers.result(), java, log))
         return Installed(java, node, kinesis.result(), dynamodb, jsonata.result(), s3a.result())
 
 
@@ -145,8 +143,7 @@ def _venv(places: Places, log: Path) -> Path:
 
 def _kinesis(places: Places, node: Node, log: Path) -> Path:
     pins = [
-        (HERE / "node" / name).read_text(encoding="utf-8")
-        for name in ("package.json", "package-lock.json")
+        (HERE / "node" / name).read_text(encoding="utf-8") for name in ("package.json", "package-lock.json")
     ]
 
     def build(folder: Path) -> None:

@@ -25,9 +25,7 @@ def main(java_home: str, source: str, classes: str, *class_path: str) -> None:
     """
     import jpype  # type: ignore[import-not-found]  # noqa: PLC0415 - only in LocalStack's environment
 
-    jpype.startJVM(
-        str(Path(java_home) / "lib" / "server" / "libjvm.so"), classpath=list(class_path)
-    )
+    jpype.startJVM(str(Path(java_home) / "lib" / "server" / "libjvm.so"), classpath=list(class_path))
     file = jpype.JClass("java.io.File")
     compiler = jpype.JClass("org.codehaus.janino.Compiler")()
     compiler.setDestinationDirectory(file(classes), False)

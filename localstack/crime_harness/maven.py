@@ -43,9 +43,7 @@ def spark_jars(pattern: str) -> list[Path]:
         If pyspark is not installed beside the harness.
     """
     spec = importlib.util.find_spec("pyspark")
-    found = (
-        sorted((Path(spec.origin).parent / "jars").glob(pattern)) if spec and spec.origin else []
-    )
+    found = sorted((Path(spec.origin).parent / "jars").glob(pattern)) if spec and spec.origin else []
     if not found:
         raise WrongUsage(
             f"pyspark, which brings {pattern}, is not installed in this Python.",

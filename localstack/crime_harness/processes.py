@@ -81,21 +81,22 @@ def stop(mark: str, grace: float) -> int:
     int
         How many there were.
     """
-    found = family(mark)
-    for process in found:
+    left = family(mark)
+    stopped, deadline = set(left), time.monotonic() + grace
+    for process in left:
         _send(process, kill=False)
-    psutil.wait_procs(found, timeout=grace)
-    stopped, quiet = set(found), 0
-    # Looked up until nobody is there twice: a helper may have been restarted meanwhile, and a
-    # process that is just being started shows no environment for a moment.
+    # Looked up anew, until nobody is there twice: a helper may have been restarted meanwhile, and
+    # a process that is just being started shows no environment for a moment. Not psutil.wait_procs:
+    # to it a process that has died and waits to be reaped is still there.
+    quiet = 0
     while quiet < 2:  # noqa: PLR2004 - said above
+        time.sleep(0.05)
         left = family(mark)
-        for process in left:
-            _send(process, kill=True)
-        psutil.wait_procs(left, timeout=5)
         stopped |= set(left)
         quiet = 0 if left else quiet + 1
-        time.sleep(0.1)
+        if time.monotonic() > deadline:
+            for process in left:
+                _send(process, kill=True)
     return len(stopped)
 
 

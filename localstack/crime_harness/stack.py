@@ -70,9 +70,7 @@ def server(places: Places, installed: Installed, port: int) -> Server:
         "KINESIS_LATENCY": "200",
         "ENABLE_CONFIG_UPDATES": "1",  # tests switch faults on and off while it runs
     }
-    passed = {
-        name: value for name, value in os.environ.items() if not name.startswith(NOT_PASSED_ON)
-    }
+    passed = {name: value for name, value in os.environ.items() if not name.startswith(NOT_PASSED_ON)}
     command = (str(places.python), "-m", "localstack.runtime.main")
     endpoint = f"http://127.0.0.1:{port}"
     return Server(NAME, port, command, {**passed, **own}, lambda: answers(endpoint))
@@ -154,7 +152,7 @@ def responds(endpoint: str) -> bool:
     """
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with direct.open(f"{endpoint}/_localstack/health", timeout=5):
+        with direct.open(f"{endpoint}/_localstack/health", timeout=10):  # a busy machine is slow, not dead
             return True
     except OSError:
         return False

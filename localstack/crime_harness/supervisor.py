@@ -251,9 +251,7 @@ class Supervisor:
             time.sleep(0.2)
 
     def _check_private(self, name: str) -> None:
-        if open_to_all := processes.exposed(
-            processes.listening(processes.family(self._mark(name)))
-        ):
+        if open_to_all := processes.exposed(processes.listening(processes.family(self._mark(name)))):
             where = ", ".join(f"{address}:{port}" for address, port in open_to_all)
             raise JobFailed(
                 f"{name} listens on {where}, which other machines can reach; it was stopped.",

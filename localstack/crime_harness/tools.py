@@ -91,9 +91,7 @@ def probe_java(command: str) -> Java | None:
     except (OSError, subprocess.SubprocessError):
         return None
     home = re.search(r"^\s*java\.home = (.+)$", said, flags=re.MULTILINE)
-    release = re.search(
-        r"^\s*java\.specification\.version = (?:1\.)?(\d+)", said, flags=re.MULTILINE
-    )
+    release = re.search(r"^\s*java\.specification\.version = (?:1\.)?(\d+)", said, flags=re.MULTILINE)
     return Java(Path(home.group(1)), int(release.group(1))) if home and release else None
 
 
@@ -252,9 +250,7 @@ def node_release(command: str) -> int:
     int
     """
     try:
-        said = subprocess.run(
-            [command, "--version"], capture_output=True, text=True, timeout=60, check=True
-        )
+        said = subprocess.run([command, "--version"], capture_output=True, text=True, timeout=60, check=True)
     except (OSError, subprocess.SubprocessError):
         return 0
     found = re.match(r"v(\d+)", said.stdout)

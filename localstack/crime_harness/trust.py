@@ -24,12 +24,8 @@ def main(pem: Path, store: Path) -> None:
     )
 
     found = x509.load_pem_x509_certificates(pem.read_bytes())
-    entries = [
-        pkcs12.PKCS12Certificate(cert, str(number).encode()) for number, cert in enumerate(found)
-    ]
-    store.write_bytes(
-        pkcs12.serialize_java_truststore(entries, BestAvailableEncryption(b"changeit"))
-    )
+    entries = [pkcs12.PKCS12Certificate(cert, str(number).encode()) for number, cert in enumerate(found)]
+    store.write_bytes(pkcs12.serialize_java_truststore(entries, BestAvailableEncryption(b"changeit")))
 
 
 if __name__ == "__main__":

@@ -102,9 +102,7 @@ class Stack:
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """The stack: the one that runs already, or one made for this test run and stopped after it."""
-    env_file = Places.of(
-        Path(state) if (state := os.environ.get("CRIME_HARNESS_STATE")) else None
-    ).env_file
+    env_file = Places.of(Path(state) if (state := os.environ.get("CRIME_HARNESS_STATE")) else None).env_file
     was_up = harness("status").returncode == 0 and env_file.is_file()
     if not was_up:
         port = DEFAULT_PORT if processes.port_is_free(DEFAULT_PORT) else free_port()

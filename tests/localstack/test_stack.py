@@ -36,9 +36,7 @@ def test_it_listens_on_the_loopback_address_alone(stack: Stack) -> None:
     listening = processes.listening(family)
 
     # Guard against passing for nothing: the gateway, Kinesis and DynamoDB are all among them.
-    assert {"python", "node", "java"} <= {
-        process.name().rstrip("0123456789.") for process in family
-    }
+    assert {"python", "node", "java"} <= {process.name().rstrip("0123456789.") for process in family}
     assert len({port for _, port in listening}) >= 3
     assert processes.exposed(listening) == []
 
@@ -86,9 +84,7 @@ def test_status_is_a_table_for_people_and_json_for_programs(stack: Stack) -> Non
 def test_what_up_env_says_is_true_for_a_shell(stack: Stack) -> None:
     env_file = stack.env["CRIME_JOBS_SPARK_CONF"].replace("spark-localstack.conf", "up.env")
     script = 'set -a; . "$1"; printf "%s\n" "$AWS_ENDPOINT_URL" "$CRIME_JOBS_SPARK_EXTRA_CLASSPATH"'
-    said = subprocess.run(
-        ["sh", "-c", script, "sh", env_file], capture_output=True, text=True, check=True
-    )
+    said = subprocess.run(["sh", "-c", script, "sh", env_file], capture_output=True, text=True, check=True)
     endpoint, class_path = said.stdout.splitlines()
     assert endpoint == stack.endpoint
     names = {Path(jar).name for jar in class_path.split(":") if Path(jar).stat().st_size > 0}
