@@ -23,7 +23,7 @@ def main(java_home: str, source: str, classes: str, *class_path: str) -> None:
     *class_path
         Jars: Janino's own and those that the source needs.
     """
-    import jpype  # type: ignore[import-not-found]  # noqa: PLC0415 - only in LocalStack's environment
+    import jpype  # type: ignore[import-not-found]
 
     jpype.startJVM(str(Path(java_home) / "lib" / "server" / "libjvm.so"), classpath=list(class_path))
     file = jpype.JClass("java.io.File")

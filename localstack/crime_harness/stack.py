@@ -101,8 +101,8 @@ def client(service: str, endpoint: str) -> Any:
     -------
     botocore.client.BaseClient
     """
-    import boto3  # noqa: PLC0415 - heavy, and `status` needs none of it
-    from botocore.config import Config  # noqa: PLC0415
+    import boto3
+    from botocore.config import Config
 
     once = Config(
         connect_timeout=2,

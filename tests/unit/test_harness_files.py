@@ -14,9 +14,7 @@ from crime_harness.files import env_lines, make_once, only_one, write_whole
 from crime_jobs.settings import read_env_file
 
 
-def test_a_file_is_written_whole_or_stays_as_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "new" / "up.env"
     write_whole(path, "A=1\n")
     assert path.read_text() == "A=1\n"
@@ -36,9 +34,7 @@ def test_env_lines_mean_the_same_to_a_shell_and_to_the_settings(tmp_path: Path) 
     path = tmp_path / "up.env"
     path.write_text(env_lines(values))
     script = '. "$1"; printf "%s\\n" "$PLAIN" "$SPACED" "$SIGNS" "$EMPTY"'
-    said = subprocess.run(
-        ["sh", "-c", script, "sh", path], capture_output=True, text=True, check=True
-    )
+    said = subprocess.run(["sh", "-c", script, "sh", path], capture_output=True, text=True, check=True)
     assert said.stdout.splitlines() == list(values.values())
     assert read_env_file(path) == values
 

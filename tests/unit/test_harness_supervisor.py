@@ -131,9 +131,7 @@ def test_a_java_of_another_release_is_named(
     home = fake_java(tmp_path, release)
     monkeypatch.setenv("JAVA_HOME", home)
     number = release.removeprefix("1.")
-    with pytest.raises(
-        WrongUsage, match=rf"needs Java 17 to 21, but {home}/bin/java is Java {number}"
-    ):
+    with pytest.raises(WrongUsage, match=rf"needs Java 17 to 21, but {home}/bin/java is Java {number}"):
         tools.find_java(offline, tmp_path / "log")
 
 
