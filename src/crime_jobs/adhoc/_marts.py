@@ -38,8 +38,8 @@ def read_marts(lake: str) -> dict[str, pa.Table]:
     ----------
     lake
         The lake's folder, or its URI (``file:``, ``s3:``; ``s3a:`` is taken for ``s3:``). For S3
-        the region, credentials and endpoint (``AWS_ENDPOINT_URL_S3``, ``AWS_ENDPOINT_URL``) come from
-        the variables that every AWS tool reads.
+        the region, credentials and endpoint (``AWS_ENDPOINT_URL_S3``, ``AWS_ENDPOINT_URL``) come
+        from the variables that every AWS tool reads.
 
     Returns
     -------
@@ -103,14 +103,12 @@ def _read(system: fs.FileSystem, root: str, lake: str, table: Table, job: str) -
         kind = AwsRefused if isinstance(system, fs.S3FileSystem) else BadInput
         raise kind(
             f"Table {table.name} in {lake}/{table.name} can't be read: {said}",
-            hint="Check the address, the region and the credentials."
-            if kind is AwsRefused
-            else hint,
+            hint="Check the address, the region and the credentials." if kind is AwsRefused else hint,
         ) from error
 
 
 def _files(system: fs.FileSystem, folder: str) -> list[str] | None:
-    """Name the table's files: those its report commits, else all below; ``None`` without a table."""
+    """Name the table's files: those its report commits, else all below; ``None`` if none is."""
     try:
         with system.open_input_stream(f"{folder}/{REPORT}") as stream:
             committed = json.loads(stream.read())["files"]

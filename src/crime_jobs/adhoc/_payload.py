@@ -50,9 +50,7 @@ def payload(marts: Mapping[str, pa.Table]) -> dict[str, Any]:
     groups = _groups(marts["crime_group_heads"], "crime_facts", heads.crime_groups())
     keys = ("crime_group", "state_code", "year")
     axes: list[Axis] = [[group["code"] for group in groups], codes, years]
-    figures = _cubes(
-        region, "crime_by_region", keys, axes, ("cases", "rate_per_lakh", "rank_in_year")
-    )
+    figures = _cubes(region, "crime_by_region", keys, axes, ("cases", "rate_per_lakh", "rank_in_year"))
     period = _above_districts(marts["crime_by_period"])
     series = _cubes(period, "crime_by_period", keys, axes, ("cases", "change_pct", "trend"))
     if series.pop("cases") != figures["cases"]:
@@ -93,8 +91,7 @@ def _above_districts(table: pa.Table) -> pa.Table:
 def _places(region: pa.Table) -> list[dict[str, str]]:
     columns = (region[name].to_pylist() for name in ("level", "state_code", "state"))
     found = {
-        code: {"code": code, "name": name, "level": level}
-        for level, code, name in zip(*columns, strict=True)
+        code: {"code": code, "name": name, "level": level} for level, code, name in zip(*columns, strict=True)
     }
     return sorted(found.values(), key=lambda p: (_LEVELS.index(p["level"]), p["name"]))
 
@@ -104,8 +101,7 @@ def _groups(table: pa.Table, facts: str, known: Mapping[str, Any]) -> list[dict[
     names = ("crime_group", "group_label", "defined_by", "break_2014")
     rows = zip(*(wanted[name].to_pylist() for name in names), strict=True)
     found = {
-        row[0]: dict(zip(("code", "label", "defined_by", "break_2014"), row, strict=True))
-        for row in rows
+        row[0]: dict(zip(("code", "label", "defined_by", "break_2014"), row, strict=True)) for row in rows
     }
     order = {code: place for place, code in enumerate(known)}
     return [found[code] for code in sorted(found, key=lambda c: (order.get(c, len(order)), c))]
@@ -170,12 +166,8 @@ def _women(marts: Mapping[str, pa.Table], codes: Axis, years: Axis) -> dict[str,
 
 def _traffic(table: pa.Table, bucket: str, codes: Axis, years: Axis) -> dict[str, Any]:
     buckets = sorted(set(table[bucket].to_pylist()))
-    values = [
-        name for name in ("cases", "share_pct", "cases_per_day") if name in table.column_names
-    ]
-    cubes = _cubes(
-        table, f"by {bucket}", ("state_code", "year", bucket), [codes, years, buckets], values
-    )
+    values = [name for name in ("cases", "share_pct", "cases_per_day") if name in table.column_names]
+    cubes = _cubes(table, f"by {bucket}", ("state_code", "year", bucket), [codes, years, buckets], values)
     return {"buckets": buckets, **cubes}
 
 
@@ -188,9 +180,7 @@ def _hot(table: pa.Table, axes: Sequence[Axis]) -> dict[str, Any]:
     for row in table.to_pylist():
         try:
             cell = groups[row["crime_group"]], years[row["year"]]
-            district = districts.setdefault(
-                (codes[row["state_code"]], row["district"]), len(districts)
-            )
+            district = districts.setdefault((codes[row["state_code"]], row["district"]), len(districts))
         except KeyError as error:
             raise BadInput(
                 f"Table hot_spots has {error}, which the other tables do not know.", hint=_AGAIN

@@ -81,9 +81,7 @@ def read_shapes(boundaries: Path | str) -> Drawing:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise BadInput(
-            f"The boundaries {path} can't be read: {error.strerror}.", hint=hint
-        ) from error
+        raise BadInput(f"The boundaries {path} can't be read: {error.strerror}.", hint=hint) from error
     except ValueError as error:
         raise BadInput(f"The boundaries {path} are not JSON: {error}.", hint=hint) from error
     features = document.get("features") if isinstance(document, dict) else None
@@ -152,11 +150,7 @@ def _draw(projected: list[tuple[str, str, list[tuple[bool, Ring]]]]) -> Drawing:
     shapes = []
     for code, name, rings in projected:
         parts = [to_grid(ring) for hole, ring in rings if not hole]
-        holes = [
-            grid
-            for grid in (to_grid(ring) for hole, ring in rings if hole)
-            if _area(grid) >= SLIVER
-        ]
+        holes = [grid for grid in (to_grid(ring) for hole, ring in rings if hole) if _area(grid) >= SLIVER]
         x, y = _middle(max(parts, key=_area))
         path = "".join(_path(grid) for grid in parts + holes)
         shapes.append(Shape(code, name, path, x, y, sum(map(_area, parts)) < SMALL))
@@ -182,7 +176,5 @@ def _path(grid: Grid) -> str:
         dx, dy = next_x - x, next_y - y
         x, y = next_x, next_y
         steps.append(f"{dx}{'' if dy < 0 else ' '}{dy}")
-    joined = "".join(
-        step if step[0] == "-" or not i else f" {step}" for i, step in enumerate(steps)
-    )
+    joined = "".join(step if step[0] == "-" or not i else f" {step}" for i, step in enumerate(steps))
     return "M{} {}l{}z".format(*grid[0], joined)

@@ -31,7 +31,7 @@ CHECKS = {
     ),
     "same_districts_in_women_table": (
         "The same districts in both tables",
-        "Every district of the crime table is in the table of crimes against women, and vice versa.",
+        "Every district of the crime table is in that of crimes against women, and vice versa.",
     ),
     "women_table_against_ipc_table": (
         "Crimes against women in both tables",
@@ -53,12 +53,8 @@ CHECKS = {
 }
 
 _SENTENCES = {
-    "districts_against_totals": (
-        "the districts add up to {found}, the state's total row says {expected}"
-    ),
-    "heads_against_row_total": (
-        "the crime heads add up to {found}, the row's own total says {expected}"
-    ),
+    "districts_against_totals": ("the districts add up to {found}, the state's total row says {expected}"),
+    "heads_against_row_total": ("the crime heads add up to {found}, the row's own total says {expected}"),
     "parts_against_whole": "the parts add up to {found}, the whole says {expected}",
     "one_row_per_key": "the file has {found} rows for this place and year; all of them are counted",
     "women_table_against_ipc_table": (
@@ -66,9 +62,7 @@ _SENTENCES = {
     ),
     "slots_against_months": "{found} accidents by time of day, {expected} by month",
     "rows_used": "{found} of {expected} rows could be used, the others are in quarantine",
-    "facts_against_state_totals": (
-        "loaded were {found} cases, the source's total row says {expected}"
-    ),
+    "facts_against_state_totals": ("loaded were {found} cases, the source's total row says {expected}"),
     "years_against_published": "the districts add up to {found}, NCRB published {expected}",
 }
 
@@ -144,9 +138,7 @@ def count_checks(rows: Iterable[Mapping[str, Any]]) -> list[Check]:
     return [Check(n, *CHECKS.get(n, (n.replace("_", " "), "")), ok[n], wrong[n]) for n in names]
 
 
-def discrepancies(
-    rows: Iterable[Mapping[str, Any]], places: Mapping[str, str]
-) -> list[Discrepancy]:
+def discrepancies(rows: Iterable[Mapping[str, Any]], places: Mapping[str, str]) -> list[Discrepancy]:
     """Put the rows that are not ok into words.
 
     Parameters
@@ -164,12 +156,9 @@ def discrepancies(
     order = list(CHECKS)
     found = [_discrepancy(row, places) for row in rows]
     rank = {
-        name: order.index(name) if name in order else len(order)
-        for name in {d.check_name for d in found}
+        name: order.index(name) if name in order else len(order) for name in {d.check_name for d in found}
     }
-    return sorted(
-        found, key=lambda d: (-rank[d.check_name], -abs(d.difference or 0), d.scope, d.source_file)
-    )
+    return sorted(found, key=lambda d: (-rank[d.check_name], -abs(d.difference or 0), d.scope, d.source_file))
 
 
 def _discrepancy(row: Mapping[str, Any], places: Mapping[str, str]) -> Discrepancy:
@@ -179,20 +168,15 @@ def _discrepancy(row: Mapping[str, Any], places: Mapping[str, str]) -> Discrepan
         title=CHECKS.get(name, (name.replace("_", " "), ""))[0],
         where=_where(row["scope"], places),
         sentence=_sentence(row),
-        **{
-            key: row[key]
-            for key in ("source_file", "scope", "status", "expected", "found", "difference")
-        },
+        **{key: row[key] for key in ("source_file", "scope", "status", "expected", "found", "difference")},
     )
 
 
 def _where(scope: str, places: Mapping[str, str]) -> str:
-    """Say ``IN-TN / Perambalur / 2001 / line 555`` as ``Perambalur, Tamil Nadu, 2001, line 555``."""
+    """Say ``IN-TN / Karur / 2001 / line 555`` as ``Karur, Tamil Nadu, 2001, line 555``."""
     code, *rest = scope.split(" / ")
     labels = heads.labels()
-    rest = [
-        labels.get(part, part) for part in rest if part not in ("total of the row", heads.TOTAL)
-    ]
+    rest = [labels.get(part, part) for part in rest if part not in ("total of the row", heads.TOTAL)]
     state = places.get(code, code)
     if rest and not rest[0].isdigit():
         return ", ".join([rest[0], state, *rest[1:]])
@@ -206,9 +190,7 @@ def _sentence(row: Mapping[str, Any]) -> str:
             here, there = there, here
         return f"it is in {here} but missing in {there}"
     said = _SENTENCES.get(row["check_name"], "{status}: expected {expected}, found {found}")
-    text = said.format(
-        status=row["status"], expected=indian(row["expected"]), found=indian(row["found"])
-    )
+    text = said.format(status=row["status"], expected=indian(row["expected"]), found=indian(row["found"]))
     if row["check_name"] in ("one_row_per_key", "rows_used") or not row["difference"]:
         return text
     way = "more" if row["difference"] > 0 else "fewer"

@@ -44,8 +44,9 @@ function drawMap(S) {
     const code = countedIn(shape.dataset.code, S.year), p = placeAt.get(code);
     const value = p === undefined ? null : region(column, S.group, p, S.year);
     const k = classOf(value, limits);
-    counts.set(k, (counts.get(k) ?? 0) + 1);
-    const within = code === shape.dataset.code ? '' : ' (counted within Andhra Pradesh until 2013)';
+    const itself = code === shape.dataset.code;
+    if (itself) counts.set(k, (counts.get(k) ?? 0) + 1);
+    const within = itself ? '' : ' (counted within Andhra Pradesh until 2013)';
     const chosen = D.places[S.place].code;
     const selected = code === chosen || (chosen === D.split.together && D.split.members.includes(code));
     shape.setAttribute('class', `state ${fill(value, limits)}`);

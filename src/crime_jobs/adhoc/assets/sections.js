@@ -152,12 +152,12 @@ function drawTraffic(S) {
   const code = onTheRoads(D.places[S.place].code), p = placeAt.get(code), place = D.places[p], year = D.years[S.year];
   const undivided = place.code !== D.places[S.place].code || (D.split.members.includes(code) && year >= D.split.year);
   $('traffic-sub').textContent = `${place.name}${undivided ? ' undivided, with Telangana (the road tables have only the two together)' : ''}, ${year}: road accidents`;
-  drawBuckets('slots', D.slots, p, S, bucket => bucket.replace('-', '–'), bucket => bucket.split('-').map(Number).join('–'), bucket => `${bucket.replace('-', ' to ')} hours`, [['share_pct', showPercent]]);
-  drawBuckets('months', D.months, p, S, bucket => MONTHS[bucket - 1], bucket => MONTHS[bucket - 1][0], bucket => `${MONTHS[bucket - 1]} ${year}`, [['share_pct', showPercent], ['cases_per_day', showRate]]);
+  drawBuckets('slots', 'by time of day', D.slots, p, S, bucket => bucket.replace('-', '–'), bucket => bucket.split('-').map(Number).join('–'), bucket => `${bucket.replace('-', ' to ')} hours`, [['share_pct', showPercent]]);
+  drawBuckets('months', 'by month', D.months, p, S, bucket => MONTHS[bucket - 1], bucket => MONTHS[bucket - 1][0], bucket => `${MONTHS[bucket - 1]} ${year}`, [['share_pct', showPercent], ['cases_per_day', showRate]]);
 }
-function drawBuckets(id, T, p, S, name, brief, full, extra) {
+function drawBuckets(id, how, T, p, S, name, brief, full, extra) {
   const B = T.buckets.length, read = (column, b) => T[column][(p * Y + S.year) * B + b];
-  const values = T.buckets.map((_, b) => read('cases', b)), sub = $('traffic-sub').textContent;
+  const values = T.buckets.map((_, b) => read('cases', b)), sub = `${$('traffic-sub').textContent} ${how}`;
   $(`${id}-table`).caption.textContent = sub;
   fillTable(`${id}-table`, T.buckets.map((bucket, b) => ({ attributes: { 'data-bucket': bucket },
     cells: [{ head: true, text: full(bucket) }, number('cases', values[b], showCases(values[b])), ...extra.map(([column, show]) => number(column, read(column, b), show(read(column, b))))] })));
