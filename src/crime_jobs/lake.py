@@ -10,8 +10,10 @@ itself may see old and new rows together for that moment; one that goes by ``_re
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
-from pathlib import PurePosixPath
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from crime_jobs.errors import AwsRefused, BadInput, JobFailed
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 REPORT = "_report.json"
 STAGING = "_staging"
+
+#: A staging folder without a write for so long belongs to a run that was killed.
+LEFTOVER_HOURS = 6
 
 #: Schemes on which a rename of a folder is atomic.
 _ATOMIC = {"file", "hdfs"}
@@ -99,6 +104,20 @@ class Folder:
             if status.isFile() and not name.startswith(("_", ".")):
                 yield name, int(status.getLen())
 
+    def children(self) -> list[str]:
+        """Return the names right below."""
+        found = self.fs.listStatus(self.path) if self.exists() else ()
+        return [str(status.getPath().getName()) for status in found]
+
+    def last_written(self) -> float:
+        """When the newest file below was written, in seconds since 1970; its own time if there is none."""
+        newest = int(self.fs.getFileStatus(self.path).getModificationTime())
+        found, times = self.fs.listFiles(self.path, True), list[int]()
+        while found.hasNext():
+            times.append(int(found.next().getModificationTime()))
+        # An object store has no time of its own for a folder, so files come first.
+        return max(times, default=newest) / 1000
+
     def read_text(self) -> str:
         """Read it as UTF-8 text."""
         stream = self.fs.open(self.path)
@@ -131,12 +150,17 @@ def check_writable(spark: SparkSession, lake: str) -> None:
     JobFailed, AwsRefused
         If it can't be written; the message says why.
     """
+    what = f"The lake {lake} can't be written"
     try:
-        probe = Folder(spark, lake).child(f"{STAGING}/.probe")
+        staging = Folder(spark, lake).child(STAGING)
+        if staging.path.toUri().getScheme() == "file":
+            # Hadoop says only that it failed; the operating system says why.
+            Path(str(staging.path.toUri().getPath())).mkdir(parents=True, exist_ok=True)
+        probe = staging.child(".probe")
         probe.write_text("x" * 4096)
         probe.delete()
     except Exception as error:
-        raise explain(error, f"The lake {lake} can't be written") from error
+        raise explain(error, what) from error
 
 
 def read_table(spark: SparkSession, lake: str, table: Table) -> DataFrame:
@@ -218,9 +242,31 @@ def publish(
             _exchange(staged, final, text)
         else:
             _put_beside(staged, final, files, text)
-    finally:
-        staged.delete()
+    except Exception:
+        # Not after Ctrl-C: the session then may wait for an answer that never comes. A later run clears up.
+        with suppress(Exception):
+            staged.delete()
+        raise
+    staged.delete()
     return report
+
+
+def clear_leftovers(spark: SparkSession, lake: str) -> None:
+    """Remove the staging folders of runs that were killed.
+
+    Parameters
+    ----------
+    spark
+        The session.
+    lake
+        The lake's folder or URI. Folders in which nothing was written for `LEFTOVER_HOURS` are
+        removed; younger ones may belong to a run that is under way.
+    """
+    staging = Folder(spark, lake).child(STAGING)
+    for name in staging.children():
+        folder = staging.child(name)
+        if time.time() - folder.last_written() > LEFTOVER_HOURS * 3600:
+            folder.delete()
 
 
 def _exchange(staged: Folder, final: Folder, report: str) -> None:
@@ -248,6 +294,8 @@ _CAUSES = (
     ("Read-only file system", "it is read-only", "Choose another folder with --lake.", JobFailed),
     ("Permission denied", "permission denied", "Choose another folder with --lake.", JobFailed),
     ("Mkdirs failed", "its folder can't be made", "Choose another folder with --lake.", JobFailed),
+    ("File exists", "a file stands where a folder must be", "Choose another folder.", JobFailed),
+    ("Not a directory", "a file stands where a folder must be", "Choose another folder.", JobFailed),
     ("not a directory", "a file stands where a folder must be", "Choose another folder.", JobFailed),
     ("NoSuchBucket", "there is no such bucket", "Make it, or correct the URI.", AwsRefused),
     ("does not exist", "there is no such bucket", "Make it, or correct the URI.", AwsRefused),

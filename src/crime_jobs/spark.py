@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -177,4 +180,10 @@ def start(settings: Settings, app_name: str) -> SparkSession:
     builder = SparkSession.builder.appName(app_name)
     for key, value in conf.items():
         builder = builder.config(key, value)
-    return builder.getOrCreate()
+    session = builder.getOrCreate()
+    if threading.current_thread() is threading.main_thread():
+        # pyspark's own handler asks the JVM from within a call to the JVM, and fails; Python's just raises.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # What py4j logs is raised as well; after Ctrl-C it would bury the one sentence that matters.
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)
+    return session

@@ -49,6 +49,11 @@ class Run:
     reports: list[dict[str, Any]] = field(default_factory=list)
     shared: dict[str, DataFrame] = field(default_factory=dict)
 
+    def release(self) -> None:
+        """Give back the memory of what the jobs shared."""
+        while self.shared:
+            self.shared.popitem()[1].unpersist()
+
     def read(self, table: str) -> DataFrame:
         """Read a table of the lake; see `crime_jobs.lake.read_table`."""
         return lake.read_table(self.spark, self.lake, TABLES[table])

@@ -98,9 +98,13 @@ def run_jobs(
     check_options(jobs, options)
     session = spark.start(settings, f"crime-jobs {' '.join(j.name for j in jobs)}")
     try:
-        return run_in(session, jobs, settings, options, progress)
-    finally:
+        reports = run_in(session, jobs, settings, options, progress)
+    except Exception:
         session.stop()
+        raise
+    # Not stopped after Ctrl-C: the JVM ends with this process, and asked now it may never answer.
+    session.stop()
+    return reports
 
 
 def run_in(
@@ -112,17 +116,15 @@ def run_in(
 ) -> list[dict[str, Any]]:
     """Run jobs in a session that is there already; see `run_jobs`."""
     lake.check_writable(session, settings.lake)
+    lake.clear_leftovers(session, settings.lake)
     run = Run(session, settings.landing, settings.lake)
-    try:
-        for number, job in enumerate(jobs, start=1):
-            started = time.monotonic()
-            progress(Progress(job.name, number, len(jobs), None))
-            try:
-                job.run(run, _of(job, options or {}))
-            except (PySparkException, Py4JError) as error:
-                raise lake.explain(error, f"Job {job.name} failed") from error
-            progress(Progress(job.name, number, len(jobs), time.monotonic() - started))
-        return run.reports
-    finally:
-        for frame in run.shared.values():
-            frame.unpersist()
+    for number, job in enumerate(jobs, start=1):
+        started = time.monotonic()
+        progress(Progress(job.name, number, len(jobs), None))
+        try:
+            job.run(run, _of(job, options or {}))
+        except (PySparkException, Py4JError) as error:
+            raise lake.explain(error, f"Job {job.name} failed") from error
+        progress(Progress(job.name, number, len(jobs), time.monotonic() - started))
+    run.release()
+    return run.reports

@@ -1,0 +1,77 @@
+"""A lake that is read-only or full: one sentence, exit code 1, and what was there stays."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import DATA, ROOT
+
+pytestmark = pytest.mark.faults
+
+Mount = Callable[..., Path]
+
+
+@pytest.fixture
+def mount(tmp_path: Path) -> Iterator[Mount]:
+    """Mount a small file system in memory; needs root, or a machine that lets users have namespaces."""
+    mounted: list[Path] = []
+
+    def make(*options: str) -> Path:
+        folder = tmp_path / f"mount{len(mounted)}"
+        folder.mkdir()
+        made = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", str(folder)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if made.returncode:
+            pytest.skip(f"this machine does not let us mount a small disk: {made.stderr.strip()}")
+        mounted.append(folder)
+        return folder
+
+    yield make
+    for folder in mounted:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def run(lake: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "crime_jobs.cli",
+        "run",
+        *arguments,
+        "--landing",
+        str(DATA),
+        "--lake",
+        str(lake),
+    ]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=180)
+
+
+def test_read_only(mount: Mount) -> None:
+    said = run(mount("ro"), "clean_ncrb")
+    assert said.returncode == 1
+    assert "can't be written: it is read-only. Choose another folder with --lake." in " ".join(
+        said.stderr.split()
+    )
+    assert "Traceback" not in said.stderr
+
+
+def test_full(mount: Mount) -> None:
+    disk = mount("size=200k")
+    said = run(disk, "clean_ncrb")
+    assert said.returncode == 1
+    assert "Job clean_ncrb failed: the disk is full. Free some space" in " ".join(said.stderr.split())
+    assert not (disk / "crime_facts").exists()
+
+
+def test_a_file_stands_where_the_lake_should_be(tmp_path: Path) -> None:
+    (tmp_path / "lake").write_text("not a folder")
+    said = run(tmp_path / "lake", "clean_ncrb")
+    assert said.returncode == 1
+    assert "can't be written: a file stands where a folder must be" in " ".join(said.stderr.split())
