@@ -62,7 +62,7 @@ _SENTENCES = {
     ),
     "slots_against_months": "{found} accidents by time of day, {expected} by month",
     "rows_used": "{found} of {expected} rows could be used, the others are in quarantine",
-    "facts_against_state_totals": ("loaded were {found} cases, the source's total row says {expected}"),
+    "facts_against_state_totals": ("the lake has {found}, the source's total row says {expected}"),
     "years_against_published": "the districts add up to {found}, NCRB published {expected}",
 }
 
