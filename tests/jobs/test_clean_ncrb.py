@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from chispa import assert_df_equality
-from tests.conftest import DATA
 
 from crime_jobs.errors import BadInput
 from crime_jobs.jobs import find
@@ -18,6 +17,7 @@ from crime_jobs.jobs._base import Run
 from crime_jobs.jobs.clean_ncrb import facts
 from crime_jobs.model.landing import parse
 from crime_jobs.model.published import NATIONAL_IPC_TOTALS
+from tests.conftest import DATA
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.jobs import oracle
 
 from crime_jobs.model.tables import TABLES
+from tests.jobs import oracle
 
 if TYPE_CHECKING:
     import duckdb

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.conftest import DATA
-
 from crime_jobs.jobs import find
 from crime_jobs.jobs._base import Run
+from tests.conftest import DATA
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
