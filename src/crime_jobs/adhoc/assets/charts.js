@@ -103,7 +103,8 @@ function columnChart(box, options) {
       const tall = isNumber(value) ? (height - top - bottom) * value / most : 0, x = left + i * step + (step - wide) / 2;
       const column = element('svg:rect', { class: value === most ? 'column most' : 'column', x, y: height - bottom - tall, width: wide, height: tall, rx: 3, 'data-value': value ?? '' });
       const middle = x + wide / 2;
-      svg.append(column, element('svg:text', { x: middle, y: height - 9, 'text-anchor': 'middle' }, step < options.names[i].length * 7 + 6 ? options.brief[i] : options.names[i]));
+      const narrow = step < options.names[i].length * 7 + 6;
+      svg.append(column, element('svg:text', { class: narrow ? 'narrow' : null, x: middle, y: height - 9, 'text-anchor': 'middle' }, (narrow ? options.brief : options.names)[i]));
       if (isNumber(value) && (step >= 52 || (value === most && step >= 20))) {
         const anchor = step >= 52 ? 'middle' : i < 2 ? 'start' : i > options.values.length - 3 ? 'end' : 'middle';
         const place = anchor === 'start' ? x : anchor === 'end' ? x + wide : middle;
