@@ -132,6 +132,16 @@ def test_the_long_layout_gives_the_same_facts(spark: SparkSession, tmp_path: Pat
     )
 
 
+def test_a_whole_without_its_parts_is_refused_not_lost(
+    spark: SparkSession, tmp_path: Path, landing: Landing
+) -> None:
+    text = "state,district,year,head,cases\nOdisha,Puri,2014,Riots,7\nOdisha,Puri,2014,Murder,1\n"
+    said = refused(spark, landing(export=text), tmp_path / "lake")
+    assert "export.csv: IN-OD Puri 2014 riots (7)" in said
+    ok = landing(export=text + "Odisha,Puri,2014,Riots_Communal,7\n")
+    assert total(clean(spark, ok, tmp_path / "lake")) == 8
+
+
 def refused(spark: SparkSession, landing: Path, lake: Path, **options: str) -> str:
     with pytest.raises(BadInput) as caught:
         clean(spark, landing, lake, **options)

@@ -11,7 +11,9 @@ from pyspark.sql import functions as F
 
 from crime_jobs.errors import BadInput
 from crime_jobs.lake import Folder
+from crime_jobs.model import heads
 from crime_jobs.model.landing import BadFile, Entry, parse, read_header
+from crime_jobs.model.layouts import MONTHS, SLOTS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
     from crime_jobs.jobs._base import Run
 
 ENTRY_DDL = (
-    "source_file string, line int, fact string, layout string, row_kind string, state_code string, "
-    "state string, district string, district_kind string, year int, head string, leaf boolean, "
+    "source_file string, line int, row_number int, fact string, layout string, row_kind string, "
+    "state_code string, state string, district string, district_kind string, year int, head string, leaf boolean, "
     "cases bigint, reason string, record string"
 )
 
@@ -159,3 +161,41 @@ def read_entries(run: Run) -> DataFrame:
         spread = files.repartition(max(1, files.rdd.getNumPartitions()))
         run.shared["entries"] = spread.mapInArrow(_parse_batches, ENTRY_DDL).persist()
     return run.shared["entries"]
+
+
+def _parts(entries: DataFrame) -> DataFrame:
+    """Every ``layout, head, whole`` of the vocabulary; leaf heads of a layout are parts of its total."""
+    rows = []
+    for layout in (*heads.CRIME_LAYOUTS, *heads.WOMEN_LAYOUTS):
+        rows += [(layout, part, whole) for whole, parts in heads.parts(layout).items() for part in parts]
+        rows += [(layout, leaf, heads.TOTAL) for leaf in heads.leaves(layout)]
+    for layout, buckets in (("traffic_slot", SLOTS), ("traffic_month", MONTHS)):
+        rows += [(layout, bucket, heads.TOTAL) for bucket in buckets.values()]
+    return entries.sparkSession.createDataFrame(rows, "layout string, head string, whole string")
+
+
+def wholes_and_parts(entries: DataFrame) -> DataFrame:
+    """Put each whole that a source row gives beside the sum of the parts that the same row gives.
+
+    Parameters
+    ----------
+    entries
+        See `crime_jobs.model.landing.Entry`.
+
+    Returns
+    -------
+    DataFrame
+        ``source_file, row_number, row_kind, state_code, district, year, whole, expected, found``:
+        ``expected`` is the whole, ``found`` the sum of its parts, null if it has none. The district
+        is an empty string in files by state.
+    """
+    row = ["source_file", "row_number", "row_kind", "state_code", "district", "year"]
+    # Not null, so that rows of files by state meet in the join.
+    given = entries.where("cases IS NOT NULL").withColumn("district", F.coalesce("district", F.lit("")))
+    vocabulary = F.broadcast(_parts(entries))
+    parts = (
+        given.join(vocabulary, ["layout", "head"]).groupBy(*row, "whole").agg(F.sum("cases").alias("found"))
+    )
+    known = F.broadcast(_parts(entries).selectExpr("layout", "whole AS head").distinct())
+    wholes = given.join(known, ["layout", "head"]).groupBy(*row, F.col("head").alias("whole"))
+    return wholes.agg(F.sum("cases").alias("expected")).join(parts, [*row, "whole"], "left")

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from crime_jobs.errors import BadInput
 from crime_jobs.jobs._base import Config, Job, Run
-from crime_jobs.jobs._entries import read_entries
+from crime_jobs.jobs._entries import read_entries, wholes_and_parts
 from crime_jobs.model.tables import TABLES
 
 if TYPE_CHECKING:
@@ -110,6 +110,41 @@ def double_files(entries: DataFrame) -> DataFrame:
     return pairs.join(first, "first").join(last, "last").select(files, "figures")
 
 
+def wholes_without_parts(entries: DataFrame) -> DataFrame:
+    """Find heads that the long layout gives whole only, where their parts are what counts.
+
+    Parameters
+    ----------
+    entries
+        See `crime_jobs.model.landing.Entry`.
+
+    Returns
+    -------
+    DataFrame
+        See `crime_jobs.jobs._entries.wholes_and_parts`.
+    """
+    spread = entries.where("row_number = 0 AND row_kind = 'district'")
+    return wholes_and_parts(spread).where("found IS NULL AND expected > 0")
+
+
+def _refuse_lost_cases(entries: DataFrame) -> None:
+    lost = (
+        wholes_without_parts(entries)
+        .orderBy("source_file", "state_code", "district", "year")
+        .limit(3)
+        .collect()
+    )
+    if lost:
+        said = "; ".join(
+            f"{row.source_file}: {row.state_code} {row.district} {row.year} {row.whole} ({row.expected})"
+            for row in lost
+        )
+        raise BadInput(
+            f"Heads are given without the parts that they are counted by: {said} …",
+            hint="Deliver the parts too (vocabulary/crime_heads.csv has them); nothing was written.",
+        )
+
+
 def _work(run: Run, config: CleanConfig) -> None:
     entries = read_entries(run)
     rows = F.count_distinct("source_file", "line")
@@ -126,6 +161,7 @@ def _work(run: Run, config: CleanConfig) -> None:
             f"Landing files hold the same figures: {said}.",
             hint="Keep one of them in the landing folder; nothing was written.",
         )
+    _refuse_lost_cases(entries)
     report = {"rows_read": counted.read, "rows_quarantined": counted.bad, "landing": run.landing}
     bad = quarantine(entries)
     run.publish("clean_ncrb", "quarantine", bad, **report)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from crime_jobs.jobs._base import Config, Job, Run
-from crime_jobs.jobs._entries import read_entries
+from crime_jobs.jobs._entries import read_entries, wholes_and_parts
 from crime_jobs.model import heads
 from crime_jobs.model.published import NATIONAL_IPC_TOTALS, SHARED_HEADS
 
@@ -57,32 +57,13 @@ def districts_against_totals(entries: DataFrame) -> DataFrame:
     )
 
 
-def _wholes(entries: DataFrame) -> DataFrame:
-    """Every (layout, part, whole) of the vocabulary, leaf heads of a layout being parts of its total."""
-    rows = []
-    for layout in (*heads.CRIME_LAYOUTS, *heads.WOMEN_LAYOUTS):
-        rows += [(layout, p, whole) for whole, parts in heads.parts(layout).items() for p in parts]
-        rows += [(layout, leaf, heads.TOTAL) for leaf in heads.leaves(layout)]
-    for layout, codes in (("traffic_slot", range(0, 24, 3)), ("traffic_month", range(1, 13))):
-        name = "{0:02d}-{1:02d}" if layout == "traffic_slot" else "{0:02d}"
-        rows += [(layout, name.format(c, c + 3), heads.TOTAL) for c in codes]
-    return entries.sparkSession.createDataFrame(rows, "layout string, head string, whole string")
-
-
 def parts_against_wholes(entries: DataFrame) -> DataFrame:
     """Hold a row's parts against the whole that the same row gives: sub-heads, and the row's total."""
-    row = ["source_file", "line", "state_code", "district", "year"]
-    given = entries.where("cases IS NOT NULL")
-    parts = (
-        given.join(F.broadcast(_wholes(entries)), ["layout", "head"])
-        .groupBy(*row, "whole")
-        .agg(F.sum("cases").alias("found"))
-    )
-    wholes = given.select(*row[:2], F.col("head").alias("whole"), F.col("cases").alias("expected"))
-    both = parts.join(wholes, ["source_file", "line", "whole"])
-    line = F.concat(F.lit("line "), F.col("line"))
+    both = wholes_and_parts(entries)
+    line = F.when(F.col("row_number") > 0, F.concat(F.lit("line "), F.col("row_number")))
     whole = F.when(F.col("whole") == heads.TOTAL, "total of the row").otherwise(F.col("whole"))
-    scoped = both.withColumn("scope", _scope("state_code", "district", "year", whole, line))
+    district = F.nullif(F.col("district"), F.lit(""))
+    scoped = both.withColumn("scope", _scope("state_code", district, "year", whole, line))
     is_total = F.col("whole") == heads.TOTAL
     return _check(
         "heads_against_row_total", scoped.where(is_total), "heads do not add up to the row's total"

@@ -31,6 +31,8 @@ class Entry(NamedTuple):
     ----------
     source_file, line
         Where it stands; the header is line 1.
+    row_number
+        The line again, but 0 in the long layout: there a district's year is spread over many lines.
     fact
         ``crime``, ``women``, ``traffic`` or ``population``.
     layout
@@ -51,6 +53,7 @@ class Entry(NamedTuple):
 
     source_file: str
     line: int
+    row_number: int
     fact: str
     layout: str
     row_kind: str
@@ -196,8 +199,8 @@ def _row(name: str, line: int, header: Header, fields: list[str]) -> Iterator[En
                 raise _BadRow(f"unknown crime head {fields[header.keys['head']].strip()[:60]!r}")
             head = found.crime_head
         yield Entry(
-            name, line, header.table, layout, row_kind, *state, district, kind, year,
-            head, _is_leaf(layout, head), cases, None, None,
+            name, line, 0 if header.layout == "long" else line, header.table, layout,
+            row_kind, *state, district, kind, year, head, _is_leaf(layout, head), cases, None, None,
         )  # fmt: skip
 
 
@@ -232,6 +235,6 @@ def parse(name: str, content: bytes) -> Iterator[Entry]:
         except _BadRow as error:
             cut = " (the file ends in the middle of a line)" if number == last else ""
             yield Entry(
-                name, number, header.table, header.layout, "bad", None, None, None, None, None,
+                name, number, number, header.table, header.layout, "bad", None, None, None, None, None,
                 None, False, None, f"{error}{cut}", line,
             )  # fmt: skip
