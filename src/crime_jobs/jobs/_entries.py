@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 ENTRY_DDL = (
     "source_file string, line int, row_number int, fact string, layout string, row_kind string, "
-    "state_code string, state string, district string, district_kind string, year int, head string, leaf boolean, "
-    "cases bigint, reason string, record string"
+    "state_code string, state string, district string, district_kind string, year int, head string, "
+    "leaf boolean, cases bigint, reason string, record string"
 )
 
 #: Enough for any header line.
