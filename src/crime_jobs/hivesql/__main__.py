@@ -1,0 +1,12 @@
+"""``python -m crime_jobs.hivesql`` writes the scripts that are made from the model."""
+
+from __future__ import annotations
+
+import sys
+
+from crime_jobs.hivesql._ddl import GENERATED
+from crime_jobs.hivesql._scripts import folder
+
+for name, make in GENERATED.items():
+    (folder() / name).write_text(make(), encoding="utf-8")
+    sys.stdout.write(f"{folder() / name}\n")
