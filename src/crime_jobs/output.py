@@ -51,7 +51,7 @@ def show(rows: Sequence[dict[str, Any]], output: Format | None, *, title: str = 
     else:
         table = Table(title=escape(title), title_justify="left")
         for name in rows[0] if rows else ():
-            numeric = all(isinstance(row[name], int | float) for row in rows)
+            numeric = all(isinstance(row[name], int | float | None) for row in rows)
             table.add_column(name.replace("_", " "), justify="right" if numeric else "left")
         for row in rows:
             table.add_row(*(_cell(value) for value in row.values()))
