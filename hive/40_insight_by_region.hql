@@ -21,13 +21,18 @@ SELECT
 FROM (
   SELECT
     placed.place_level, placed.state_code, placed.state, placed.district, placed.year,
-    placed.crime_group, placed.cases, placed.ranked, persons.population,
-    rank() OVER (PARTITION BY placed.ranked ORDER BY placed.cases DESC) AS rank_among,
-    percent_rank() OVER (PARTITION BY placed.ranked ORDER BY placed.cases) AS fewer
+    placed.crime_group, placed.cases, persons.population,
+    CASE WHEN placed.district IS NULL OR placed.district_kind = 'district' THEN 1 ELSE 0 END AS ranked,
+    rank() OVER (
+      PARTITION BY coalesce(placed.district_kind, 'district') = 'district'
+      ORDER BY placed.cases DESC) AS rank_among,
+    percent_rank() OVER (
+      PARTITION BY coalesce(placed.district_kind, 'district') = 'district'
+      ORDER BY placed.cases) AS fewer
   FROM (
     SELECT
-      'state' AS place_level, state_code, state, CAST(NULL AS string) AS district, year, crime_group,
-      sum(cases) AS cases, 1 AS ranked
+      'state' AS place_level, state_code, state, CAST(NULL AS string) AS district,
+      CAST(NULL AS string) AS district_kind, year, crime_group, sum(cases) AS cases
     FROM crime_counts
     WHERE NOT '${hivevar:place_level}' = 'district'
       AND crime_group = CASE WHEN '${hivevar:crime_group}' RLIKE '^[a-z_]+$'
@@ -35,8 +40,8 @@ FROM (
     GROUP BY state_code, state, year, crime_group
     UNION ALL
     SELECT
-      'district' AS place_level, state_code, state, district, year, crime_group, cases,
-      CASE WHEN district_kind = 'district' THEN 1 ELSE 0 END AS ranked
+      'district' AS place_level, state_code, state, district, district_kind, year,
+      crime_group, cases
     FROM crime_counts
     WHERE '${hivevar:place_level}' = 'district'
       AND crime_group = CASE WHEN '${hivevar:crime_group}' RLIKE '^[a-z_]+$'
