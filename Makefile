@@ -32,7 +32,7 @@ down: .venv/dev.stamp ## Stop it, leaving no process behind
 	@$(BIN)/python -m crime_harness down
 
 status: .venv/dev.stamp ## What is up, and where
-	@$(BIN)/python -m crime_harness status
+	@$(BIN)/python -m crime_harness status || true
 
 lint: .venv/dev.stamp ## Style and types
 	$(BIN)/ruff check .

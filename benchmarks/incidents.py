@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 
 from crime_jobs import settings as settings_module
+from crime_jobs.model.tables import TABLES
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "data"
@@ -36,6 +37,8 @@ def _say(text: str) -> None:
 
 def _stamp() -> str:
     digest = hashlib.sha256(f"{RECIPE} {SEED} {duckdb.__version__}".encode())
+    for table in ("crime_facts", *SMALL_TABLES):
+        digest.update(TABLES[table].ddl.encode())
     for path in sorted(DATA.glob("*.csv")):
         digest.update(path.name.encode())
         digest.update(path.read_bytes())
@@ -95,7 +98,12 @@ def _publish(con: duckdb.DuckDBPyConnection, facts: Path, lake: Path) -> None:
     found = lake / "crime_facts"
     files = sorted(str(path.relative_to(found)) for path in found.rglob("*.parquet"))
     rows = con.execute(f"SELECT count(*) FROM '{found}/*/*.parquet'").fetchone()
-    report = {"table": "crime_facts", "rows_written": rows[0] if rows else 0, "files": files}
+    report = {
+        "table": "crime_facts",
+        "columns": TABLES["crime_facts"].ddl,
+        "rows_written": rows[0] if rows else 0,
+        "files": files,
+    }
     (found / "_report.json").write_text(json.dumps(report, indent=2), encoding="utf-8")
 
 

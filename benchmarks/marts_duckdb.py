@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 #: The bounds of the magnitudes and the rules of the hot spots are those of the jobs' defaults.
-_HIGH = "10 cases or more, and 95% of the districts have fewer"
+_HIGH = "10 cases or more, and 95 % of the districts have fewer"
 _RISING = "up 50 % or more in 3 years from 50 cases or more, no year of decline"
 
 _LEVELS = """
@@ -44,11 +44,11 @@ _PERIOD = """
         WINDOW series AS (PARTITION BY level, state_code, crime_group ORDER BY year)
     ), changed AS (
         SELECT *, CASE WHEN NOT broken AND cases_before > 0 AND year_before = year - 1
-                       THEN round((cases - cases_before) * 100e0 / cases_before, 1) END AS change_pct FROM before
+                       THEN (cases - cases_before) * 100e0 / cases_before END AS change FROM before
     )
-    SELECT level, state_code, state, year, crime_group, cases, change_pct,
-           CASE WHEN broken THEN 'series break' WHEN change_pct IS NULL THEN 'no base' WHEN change_pct >= 5 THEN 'rising'
-                WHEN change_pct <= -5 THEN 'falling' ELSE 'steady' END AS trend
+    SELECT level, state_code, state, year, crime_group, cases, round(change, 1) AS change_pct,
+           CASE WHEN broken THEN 'series break' WHEN change IS NULL THEN 'no base' WHEN change >= 5 THEN 'rising'
+                WHEN change <= -5 THEN 'falling' ELSE 'steady' END AS trend
     FROM changed
 """
 
@@ -59,15 +59,15 @@ _HOT = f"""
         FROM by_district JOIN broken USING (crime_group) WHERE district_kind = 'district'
         WINDOW s AS (PARTITION BY state_code, district, crime_group ORDER BY year)
     ), based AS (
-        SELECT *, round(p, 4) AS percentile, CASE WHEN y3 = year - 3 AND NOT (breaks AND year = 2014) THEN n3 END AS base_cases
+        SELECT *, CASE WHEN y3 = year - 3 AND NOT (breaks AND year = 2014) THEN n3 END AS base_cases
         FROM lagged
     ), grown AS (
-        SELECT *, CASE WHEN base_cases > 0 THEN round((cases - base_cases) * 100e0 / base_cases, 1) END AS growth_pct FROM based
+        SELECT *, CASE WHEN base_cases > 0 THEN (cases - base_cases) * 100e0 / base_cases END AS growth FROM based
     ), marked AS (
-        SELECT *, coalesce(percentile >= 0.95 AND cases >= 10, false) AS high,
-               coalesce(base_cases >= 50 AND growth_pct >= 50 AND cases >= n1 AND n1 >= n2 AND n2 >= n3, false) AS rising FROM grown
+        SELECT *, coalesce(p >= 0.95 AND cases >= 10, false) AS high,
+               coalesce(base_cases >= 50 AND growth >= 50 AND cases >= n1 AND n1 >= n2 AND n2 >= n3, false) AS rising FROM grown
     )
-    SELECT state_code, state, district, year, crime_group, cases, percentile, base_cases, growth_pct,
+    SELECT state_code, state, district, year, crime_group, cases, round(p, 4) AS percentile, base_cases, round(growth, 1) AS growth_pct,
            concat_ws(' and ', IF(high, 'high', NULL), IF(rising, 'rising', NULL)) AS hot_spot,
            concat_ws('; ', IF(high, '{_HIGH}', NULL), IF(rising, '{_RISING}', NULL)) AS rule
     FROM marked WHERE high OR rising

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 _TEXT = ["state_code", "state", "district", "district_kind", "crime_head"]
 _PLACE = ["state_code", "state", "district", "district_kind", "year"]
 _TOGETHER = ["IN-AP", "IN-TS"]
-_HIGH = "10 cases or more, and 95% of the districts have fewer"
+_HIGH = "10 cases or more, and 95 % of the districts have fewer"
 _RISING = "up 50 % or more in 3 years from 50 cases or more, no year of decline"
 
 
@@ -78,13 +78,13 @@ def _period(series: pd.DataFrame, broken: pd.DataFrame) -> pd.DataFrame:
     split = (rows["level"] == "state") & rows["state_code"].isin(_TOGETHER)
     breaks = (rows["year"] == 2014) & (rows["breaks"] | split)
     comparable = ~breaks & (before > 0) & (year_before == rows["year"] - 1)
-    change = _rounded((rows["cases"] - before) * 100.0 / before.where(before > 0), 1).where(comparable)
+    change = ((rows["cases"] - before) * 100.0 / before.where(before > 0)).where(comparable)
     trend = np.select(
         [breaks, change.isna(), change >= 5, change <= -5],
         ["series break", "no base", "rising", "falling"],
         "steady",
     )
-    return rows.assign(change_pct=change, trend=trend).drop(columns="breaks")
+    return rows.assign(change_pct=_rounded(change, 1), trend=trend).drop(columns="breaks")
 
 
 def _hot_spots(by_district: pd.DataFrame, broken: pd.DataFrame) -> pd.DataFrame:
@@ -94,18 +94,18 @@ def _hot_spots(by_district: pd.DataFrame, broken: pd.DataFrame) -> pd.DataFrame:
     n1, n2, n3 = (by["cases"].shift(n) for n in (1, 2, 3))
     unbroken = (by["year"].shift(3) == rows["year"] - 3) & ~(rows["breaks"] & (rows["year"] == 2014))
     base = n3.where(unbroken)
-    growth = _rounded((rows["cases"] - base) * 100.0 / base.where(base > 0), 1)
-    percentile = _rounded(_percent_rank(rows, ["year", "crime_group"]), 4)
-    high = (percentile >= 0.95) & (rows["cases"] >= 10)
+    growth = (rows["cases"] - base) * 100.0 / base.where(base > 0)
+    fewer = _percent_rank(rows, ["year", "crime_group"])
+    high = (fewer >= 0.95) & (rows["cases"] >= 10)
     rising = (base >= 50) & (growth >= 50) & (rows["cases"] >= n1) & (n1 >= n2) & (n2 >= n3)
 
     def joined(separator: str, first: str, second: str) -> np.ndarray:
         return np.select([high & rising, high], [first + separator + second, first], second)
 
     rows = rows.assign(
-        percentile=percentile,
+        percentile=_rounded(fewer, 4),
         base_cases=base.astype("Int64"),
-        growth_pct=growth,
+        growth_pct=_rounded(growth, 1),
         hot_spot=joined(" and ", "high", "rising"),
         rule=joined("; ", _HIGH, _RISING),
     )

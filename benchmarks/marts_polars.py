@@ -8,7 +8,7 @@ import polars as pl
 
 _PLACE = ["state_code", "state", "district", "district_kind", "year"]
 _TOGETHER = ["IN-AP", "IN-TS"]
-_HIGH = "10 cases or more, and 95% of the districts have fewer"
+_HIGH = "10 cases or more, and 95 % of the districts have fewer"
 _RISING = "up 50 % or more in 3 years from 50 cases or more, no year of decline"
 
 
@@ -70,14 +70,14 @@ def _period(series: pl.LazyFrame, broken: pl.LazyFrame) -> pl.LazyFrame:
     before = pl.col("cases").shift(1).over(by, order_by="year")
     year_before = pl.col("year").shift(1).over(by, order_by="year")
     split = (pl.col("level") == "state") & pl.col("state_code").is_in(_TOGETHER)
-    change = pl.col("change_pct")
+    change = pl.col("change")
     trend = (
         pl.when("broken").then(pl.lit("series break")).when(change.is_null()).then(pl.lit("no base"))
         .when(change >= 5).then(pl.lit("rising")).when(change <= -5).then(pl.lit("falling"))
         .otherwise(pl.lit("steady"))
     )  # fmt: skip
     comparable = ~pl.col("broken") & (pl.col("before") > 0) & (pl.col("year_before") == pl.col("year") - 1)
-    grown = _rounded((pl.col("cases") - pl.col("before")) * 100.0 / pl.col("before"), 1)
+    grown = (pl.col("cases") - pl.col("before")) * 100.0 / pl.col("before")
     return (
         series.join(broken, on="crime_group")
         .with_columns(
@@ -85,9 +85,9 @@ def _period(series: pl.LazyFrame, broken: pl.LazyFrame) -> pl.LazyFrame:
             year_before=year_before,
             broken=(pl.col("year") == 2014) & (pl.col("breaks") | split),
         )
-        .with_columns(change_pct=pl.when(comparable).then(grown))
-        .with_columns(trend=trend)
-        .drop("before", "year_before", "breaks", "broken")
+        .with_columns(change=pl.when(comparable).then(grown))
+        .with_columns(trend=trend, change_pct=_rounded(change, 1))
+        .drop("before", "year_before", "breaks", "broken", "change")
     )
 
 
@@ -97,8 +97,8 @@ def _hot_spots(by_district: pl.LazyFrame, broken: pl.LazyFrame) -> pl.LazyFrame:
     lags = {f"n{n}": cases.shift(n).over(by, order_by="year") for n in (1, 2, 3)}
     unbroken = (pl.col("y3") == pl.col("year") - 3) & ~(pl.col("breaks") & (pl.col("year") == 2014))
     no_decline = (cases >= pl.col("n1")) & (pl.col("n1") >= pl.col("n2")) & (pl.col("n2") >= pl.col("n3"))
-    high = (pl.col("percentile") >= 0.95) & (cases >= 10)
-    rising = (base >= 50) & (pl.col("growth_pct") >= 50) & no_decline
+    high = (pl.col("fewer") >= 0.95) & (cases >= 10)
+    rising = (base >= 50) & (pl.col("growth") >= 50) & no_decline
 
     def joined(separator: str, first: str, second: str) -> pl.Expr:
         return pl.concat_str(
@@ -110,16 +110,17 @@ def _hot_spots(by_district: pl.LazyFrame, broken: pl.LazyFrame) -> pl.LazyFrame:
         by_district.filter(pl.col("district_kind") == "district")
         .join(broken, on="crime_group")
         .with_columns(
-            percentile=_rounded(_percent_rank(["year", "crime_group"]), 4),
+            fewer=_percent_rank(["year", "crime_group"]),
             y3=pl.col("year").shift(3).over(by, order_by="year"),
             **lags,
         )
         .with_columns(base_cases=pl.when(unbroken).then(pl.col("n3")))
-        .with_columns(growth_pct=pl.when(base > 0).then(_rounded((cases - base) * 100.0 / base, 1)))
+        .with_columns(growth=pl.when(base > 0).then((cases - base) * 100.0 / base))
         .with_columns(high=high.fill_null(value=False), rising=rising.fill_null(value=False))
         .filter(pl.col("high") | pl.col("rising"))
+        .with_columns(percentile=_rounded(pl.col("fewer"), 4), growth_pct=_rounded(pl.col("growth"), 1))
         .with_columns(hot_spot=joined(" and ", "high", "rising"), rule=joined("; ", _HIGH, _RISING))
-        .drop("district_kind", "breaks", "y3", *lags, "high", "rising")
+        .drop("district_kind", "breaks", "y3", *lags, "high", "rising", "fewer", "growth")
     )
 
 

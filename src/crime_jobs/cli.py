@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -31,9 +32,11 @@ Env = Annotated[
     str | None,
     typer.Option(help="Environment: a section of crime-jobs.toml.", envvar="CRIME_JOBS_ENV"),
 ]
-Landing = Annotated[str | None, typer.Option(metavar="URI", help="Folder of the landing files.")]
-Lake = Annotated[str | None, typer.Option(metavar="URI", help="Folder of the lake.")]
-Region = Annotated[str | None, typer.Option(help="AWS region.")]
+Landing = Annotated[
+    str | None, typer.Option(metavar="URI", help="Folder of the landing files (or CRIME_JOBS_LANDING).")
+]
+Lake = Annotated[str | None, typer.Option(metavar="URI", help="Folder of the lake (or CRIME_JOBS_LAKE).")]
+Region = Annotated[str | None, typer.Option(help="AWS region (or AWS_REGION).")]
 Output = Annotated[
     Format | None, typer.Option(help="table, json or csv; a table on a terminal, else JSON lines.")
 ]
@@ -99,8 +102,8 @@ def list_jobs(
         {
             "job": job.name,
             "does": job.summary,
-            "writes": "\n".join(job.writes),
-            "options": "\n".join(job.config.model_fields),
+            "writes": list(job.writes),
+            "options": list(job.config.model_fields),
         }
         for job in registry.registry().values()
     ]
@@ -174,15 +177,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         app(args=arguments, prog_name="crime-jobs")
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except CrimeJobsError as error:
         output.complain(error.message, error.hint)
         if os.environ.get("CRIME_JOBS_DEBUG"):
             traceback.print_exc()
         return error.exit_code
     except SystemExit as end:  # typer ends this way, also when it is interrupted
+        if isinstance(end.__context__, OSError) and end.__context__.errno == errno.EPIPE:
+            return 0
         if end.code == INTERRUPTED:
             output.complain("Interrupted.", "Run it again: a job replaces its tables whole or not at all.")
-        return end.code if isinstance(end.code, int) else 0
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
 
 

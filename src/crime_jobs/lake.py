@@ -10,7 +10,9 @@ itself may see old and new rows together for that moment; one that goes by ``_re
 from __future__ import annotations
 
 import json
+import re
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -28,6 +30,9 @@ STAGING = "_staging"
 
 #: A staging folder without a write for so long belongs to a run that was killed.
 LEFTOVER_HOURS = 6
+
+#: Ending of the folder that holds a table's old files between the two renames.
+_OLD = "-old"
 
 #: Schemes on which a rename of a folder is atomic.
 _ATOMIC = {"file", "hdfs"}
@@ -156,7 +161,7 @@ def check_writable(spark: SparkSession, lake: str) -> None:
         if staging.path.toUri().getScheme() == "file":
             # Hadoop says only that it failed; the operating system says why.
             Path(str(staging.path.toUri().getPath())).mkdir(parents=True, exist_ok=True)
-        probe = staging.child(".probe")
+        probe = staging.child(f".probe-{uuid.uuid4().hex}")
         probe.write_text("x" * 4096)
         probe.delete()
     except Exception as error:
@@ -187,15 +192,42 @@ def read_table(spark: SparkSession, lake: str, table: Table) -> DataFrame:
     """
     folder = Folder(spark, lake).child(table.name)
     report = folder.child(REPORT)
+    again = "Run the job that makes it first (`crime-jobs list` shows which), or `crime-jobs run all`."
     if not report.exists():
+        raise BadInput(f"Table {table.name} is not in the lake {lake}.", hint=again)
+    try:
+        said = json.loads(report.read_text())
+        names, columns = said["files"], said["columns"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{report} is damaged.", hint=again) from error
+    if columns != table.ddl:
         raise BadInput(
-            f"Table {table.name} is not in the lake {lake}.",
-            hint="Run the job that makes it first (`crime-jobs list` shows which), or `crime-jobs run all`.",
+            f"Table {table.name} in the lake {lake} was made by another release: it has {columns}.",
+            hint=again,
         )
-    files = [f"{folder}/{name}" for name in json.loads(report.read_text())["files"]]
+    files = [f"{folder}/{name}" for name in names]
     reader = spark.read.schema(table.ddl).option("basePath", str(folder))
     found = reader.parquet(*files) if files else spark.createDataFrame([], table.ddl)
     return found.select(*table.names)
+
+
+def has_table(spark: SparkSession, lake: str, table: Table) -> bool:
+    """Tell whether a table was ever published.
+
+    Parameters
+    ----------
+    spark
+        The session.
+    lake
+        The lake's folder or URI.
+    table
+        Which table.
+
+    Returns
+    -------
+    bool
+    """
+    return Folder(spark, lake).child(table.name).child(REPORT).exists()
 
 
 def publish(
@@ -236,7 +268,8 @@ def publish(
         files = sorted(staged.files())
         # Counted from the files' own footers: what a reader will find, not what was meant.
         written = spark.read.parquet(str(staged)).count() if files else 0
-        report = {**report, "table": table.name, "rows_written": written, "files": files}
+        about = {"table": table.name, "columns": table.ddl, "rows_written": written, "files": files}
+        report = {**report, **about}
         text = json.dumps(report, indent=2, ensure_ascii=False)
         if final.atomic_rename:
             _exchange(staged, final, text)
@@ -260,21 +293,33 @@ def clear_leftovers(spark: SparkSession, lake: str) -> None:
         The session.
     lake
         The lake's folder or URI. Folders in which nothing was written for `LEFTOVER_HOURS` are
-        removed; younger ones may belong to a run that is under way.
+        removed; younger ones may belong to a run that is under way. A table whose run was killed
+        between its two renames is put back.
     """
     staging = Folder(spark, lake).child(STAGING)
     for name in staging.children():
-        folder = staging.child(name)
-        if time.time() - folder.last_written() > LEFTOVER_HOURS * 3600:
-            folder.delete()
+        folder, table = staging.child(name), Folder(spark, lake).child(name.split("-")[0])
+        try:
+            if name.endswith(_OLD) and not table.exists():
+                folder.rename(table)
+            elif time.time() - folder.last_written() > LEFTOVER_HOURS * 3600:
+                folder.delete()
+        except Exception as error:
+            if folder.exists():  # else another run has cleared it, or has gone on
+                raise explain(error, f"{folder} could not be cleared") from error
 
 
 def _exchange(staged: Folder, final: Folder, report: str) -> None:
     staged.child(REPORT).write_text(report)
-    old = Folder(staged._spark, f"{staged}-old")
+    old = Folder(staged._spark, f"{staged}{_OLD}")
     if final.exists():
         final.rename(old)
-    staged.rename(final)
+    try:
+        staged.rename(final)
+    except Exception:
+        if old.exists() and not final.exists():
+            old.rename(final)
+        raise
     old.delete()
 
 
@@ -289,25 +334,30 @@ def _put_beside(staged: Folder, final: Folder, files: list[str], report: str) ->
         final.child(name).delete()
 
 
+#: What to look for in an error's text, what it means, what to do, and whose error it is.
 _CAUSES = (
-    ("No space left on device", "the disk is full", "Free some space and run it again.", JobFailed),
-    ("Read-only file system", "it is read-only", "Choose another folder with --lake.", JobFailed),
-    ("Permission denied", "permission denied", "Choose another folder with --lake.", JobFailed),
-    ("Mkdirs failed", "its folder can't be made", "Choose another folder with --lake.", JobFailed),
-    ("File exists", "a file stands where a folder must be", "Choose another folder.", JobFailed),
-    ("Not a directory", "a file stands where a folder must be", "Choose another folder.", JobFailed),
-    ("not a directory", "a file stands where a folder must be", "Choose another folder.", JobFailed),
-    ("NoSuchBucket", "there is no such bucket", "Make it, or correct the URI.", AwsRefused),
-    ("does not exist", "there is no such bucket", "Make it, or correct the URI.", AwsRefused),
-    ("AccessDenied", "access denied", "Check the role's policy and the bucket's.", AwsRefused),
-    ("403", "access denied", "Check the credentials and the role's policy.", AwsRefused),
-    ("Connection refused", "nothing answers there", "Is it up? `make status` tells.", AwsRefused),
-    ("No AWS Credentials", "no credentials were found", "Set them as for any AWS tool.", AwsRefused),
-    ("Unable to load credentials", "no credentials were found", "Set them as for any AWS tool.", AwsRefused),
-    ("No FileSystem for scheme", "Spark has no driver for such a URI", "`make up` sets one up.", JobFailed),
-    ("ClassNotFoundException: Class org.apache.hadoop.fs.s3a", "Spark has no S3 driver on its class path",
-     "`make up` sets one up; on EMR it is there.", JobFailed),
+    (r"No space left on device", "the disk is full", "Free some space and run it again.", JobFailed),
+    (r"Read-only file system", "it is read-only", "Choose another folder with --lake.", JobFailed),
+    (r"Permission denied", "permission denied", "Choose another folder with --lake.", JobFailed),
+    (r"(?i)not a directory|File exists", "a file stands where a folder must be",
+     "Choose another folder with --lake.", JobFailed),
+    (r"Mkdirs failed", "its folder can't be made", "Choose another folder with --lake.", JobFailed),
+    (r"is not a Parquet file|Could not read footer|FAILED_READ_FILE|FileNotFoundException",
+     "a file of the lake is damaged or gone", "Run the job that makes that table again.", JobFailed),
+    (r"No FileSystem for scheme|Class org.apache.hadoop.fs.s3a\S* not found",
+     "Spark has no driver for such a URI on its class path",
+     "On EMR it is there; here see docs/localstack.md.", JobFailed),
+    (r"NoSuchBucket|[Bb]ucket \S* ?does not exist", "there is no such bucket",
+     "Make it, or correct the URI.", AwsRefused),
+    (r"AccessDenied|Access Denied|Status Code: 403", "access denied",
+     "Check the credentials, the role's policy and the bucket's.", AwsRefused),
+    (r"Connection refused", "nothing answers there",
+     "Is its server up, and AWS_ENDPOINT_URL right?", AwsRefused),
+    (r"No AWS Credentials|Unable to load (AWS )?credentials", "no credentials were found",
+     "Set them as for any AWS tool.", AwsRefused),
 )  # fmt: skip
+
+_FILE = re.compile(r"\S+\.parquet")
 
 
 def explain(error: BaseException, what: str) -> JobFailed | AwsRefused:
@@ -327,10 +377,9 @@ def explain(error: BaseException, what: str) -> JobFailed | AwsRefused:
     """
     text = str(error)
     for sign, why, hint, kind in _CAUSES:
-        if sign in text:
-            return kind(f"{what}: {why}.", hint=hint)
-    first = next(
-        (line for line in text.splitlines() if "Exception" in line),
-        text.splitlines()[0] if text else "",
-    )
-    return JobFailed(f"{what}: {first.strip()[:300]}")
+        if re.search(sign, text):
+            file = _FILE.search(text) if "file of the lake" in why else None
+            return kind(f"{what}: {why}{f' ({file.group()})' if file else ''}.", hint=hint)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    first = next((line for line in lines if re.search(r"Exception|Error", line)), lines[0] if lines else "")
+    return JobFailed(f"{what}: {first[:300]}", hint="CRIME_JOBS_DEBUG=1 shows all of it.")

@@ -7,15 +7,13 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
-
-if TYPE_CHECKING:
-    from crime_jobs.jobs._runner import Progress
 
 HELP = "A table on a terminal, else JSON lines."
 
@@ -26,6 +24,16 @@ class Format(StrEnum):
     TABLE = "table"
     JSON = "json"
     CSV = "csv"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A job that begins (``seconds`` is ``None``) or has ended."""
+
+    job: str
+    number: int
+    of: int
+    seconds: float | None
 
 
 def show(rows: Sequence[dict[str, Any]], output: Format | None, *, title: str = "") -> None:
@@ -47,12 +55,17 @@ def show(rows: Sequence[dict[str, Any]], output: Format | None, *, title: str = 
     elif output is Format.CSV:
         writer = csv.DictWriter(sys.stdout, fieldnames=list(rows[0]) if rows else [])
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(
+            {k: " ".join(v) if isinstance(v, list) else v for k, v in row.items()} for row in rows
+        )
     else:
         table = Table(title=escape(title), title_justify="left")
         for name in rows[0] if rows else ():
             numeric = all(isinstance(row[name], int | float | None) for row in rows)
-            table.add_column(name.replace("_", " "), justify="right" if numeric else "left")
+            # The first column holds the name that one types next: it is never cut.
+            first = name == next(iter(rows[0]))
+            justify: JustifyMethod = "right" if numeric else "left"
+            table.add_column(name.replace("_", " "), justify=justify, no_wrap=first, overflow="fold")
         for row in rows:
             table.add_row(*(_cell(value) for value in row.values()))
         Console().print(table)
@@ -61,6 +74,8 @@ def show(rows: Sequence[dict[str, Any]], output: Format | None, *, title: str = 
 def _cell(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, list):
+        return escape("\n".join(value))
     return f"{value:,}" if isinstance(value, int) else escape(str(value))
 
 
@@ -77,7 +92,11 @@ def report_rows(reports: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     list of dict
     """
     names = ("table", "rows_read", "rows_quarantined", "rows_written", "seconds")
-    return [{name: report.get(name) for name in names} for report in reports]
+    rows = [{name: report.get(name) for name in names} for report in reports]
+    for report, row in zip(reports, rows, strict=True):
+        if report["table"] != "quarantine":  # what a job read is said once, not beside each of its tables
+            row["rows_read"] = row["rows_quarantined"] = None
+    return rows
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
@@ -78,6 +79,16 @@ class Settings(BaseModel):
     environ: dict[str, str]
 
 
+#: What Spark takes for a pattern in a path.
+_PATTERN = re.compile(r"[\[\]{}*?]")
+
+
+def _refuse_odd(options: Mapping[str, str | None]) -> None:
+    for name, value in options.items():
+        if value == "":
+            raise WrongUsage(f"--{name} is empty.", hint="Is a variable of the shell not set?")
+
+
 def _read_sections(path: Path) -> dict[str, Section]:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -86,7 +97,7 @@ def _read_sections(path: Path) -> dict[str, Section]:
         raise WrongUsage(f"{path} is not valid TOML: {error}.", hint="Correct the file.") from error
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = ".".join(str(part) for part in first["loc"]) or "a value outside any section"
         raise WrongUsage(f"{path}: {where}: {first['msg']}.", hint="Correct the file.") from error
 
 
@@ -164,8 +175,10 @@ def load(
             hint=f"Known are {', '.join(known)}; add a section [{env}] to {CONFIG_NAME} for another.",
         )
     layers: list[tuple[str, dict[str, Any]]] = [("option", dict(options or {}))]
-    env_files = [found[env].env_file for _, found in sections if env in found]
-    extra = read_env_file(folder / env_files[0]) if env_files and env_files[0] else {}
+    # A user's section adds to the shipped one of that name: its servers stay those of the shipped one.
+    env_file = next((f for _, found in sections if env in found and (f := found[env].env_file)), None)
+    extra = read_env_file(folder / env_file) if env_file else {}
+    _refuse_odd(options or {})
     for source, variables in (("environment file", extra), ("environment variable", environ)):
         layers.append((source, {key: variables.get(name) for key, name in VARIABLES.items()}))
     for path, found in sections:
@@ -182,5 +195,10 @@ def load(
                 f"Nothing says where the {key} of environment {env!r} is.",
                 hint=f"Looked for --{key}, {variable}, and {key} in [{env}] of "
                 f"{', '.join(str(p) for p in paths)}.",
+            )
+        if key in ("landing", "lake") and _PATTERN.search(values[key] or ""):
+            raise WrongUsage(
+                f"The {key} {values[key]!r} has a character that Spark takes for a pattern.",
+                hint="Choose a folder without any of []{}*? in its path.",
             )
     return Settings.model_validate({"env": env, "sources": sources, "environ": extra, **values})

@@ -15,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crime_jobs.errors import WrongUsage
+from crime_jobs.errors import JobFailed, WrongUsage
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -30,7 +30,8 @@ JOB_CONF = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.adaptive.enabled": "true",
     "spark.sql.parquet.compression.codec": "zstd",
-    "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
+    # Arrow carries landing files, a row a file: one at a time, so that no two are held in memory.
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "1",
 }
 
 #: What a session in this process needs besides; under spark-submit the cluster has decided it already.
@@ -149,7 +150,7 @@ def prepare(settings: Settings) -> dict[str, str]:
         if not path.is_file():
             raise WrongUsage(
                 f"The Spark properties file {path} (from {settings.sources['spark_conf']}) is missing.",
-                hint="Correct CRIME_JOBS_SPARK_CONF, or run `make up` again.",
+                hint="Correct CRIME_JOBS_SPARK_CONF.",
             )
         conf |= read_properties(path)
     return conf
@@ -180,10 +181,18 @@ def start(settings: Settings, app_name: str) -> SparkSession:
     builder = SparkSession.builder.appName(app_name)
     for key, value in conf.items():
         builder = builder.config(key, value)
-    session = builder.getOrCreate()
+    try:
+        session = builder.getOrCreate()
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise JobFailed(
+            f"Spark did not start: {reason}",
+            hint=f"Its configuration: {settings.spark_conf or 'the default'}.",
+        ) from error
     if threading.current_thread() is threading.main_thread():
         # pyspark's own handler asks the JVM from within a call to the JVM, and fails; Python's just raises.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     # What py4j logs is raised as well; after Ctrl-C it would bury the one sentence that matters.
     logging.getLogger("py4j").setLevel(logging.CRITICAL)
+    logging.getLogger().addFilter(lambda record: "sending command" not in str(record.msg))
     return session

@@ -1,6 +1,6 @@
 """An independent computation of facts and marts: DuckDB straight from the landing CSVs.
 
-It shares with the jobs only the spellings of places. Groups are written out here by the sources' own top
+It shares with the jobs only what places are called and which kind they are. Groups are written out here by the sources' own top
 columns, so that neither the head vocabulary, nor its tree, nor any Spark code stands behind these figures.
 """
 
@@ -240,9 +240,10 @@ def _marts(con: duckdb.DuckDBPyConnection) -> None:
           ON p.level = ranks.level AND p.state_code = ranks.state_code AND p.year = y
     """)
     trend = """
-        SELECT *, CASE WHEN broken THEN 'series break' WHEN change_pct IS NULL THEN 'no base' WHEN change_pct >= 5 THEN 'rising'
-                       WHEN change_pct <= -5 THEN 'falling' ELSE 'steady' END AS trend
-        FROM (SELECT *, CASE WHEN NOT broken AND before > 0 THEN round((n - before) * 100.0 / before, 1) END AS change_pct
+        SELECT *, round(change, 1) AS change_pct,
+                  CASE WHEN broken THEN 'series break' WHEN change IS NULL THEN 'no base' WHEN change >= 5 THEN 'rising'
+                       WHEN change <= -5 THEN 'falling' ELSE 'steady' END AS trend
+        FROM (SELECT *, CASE WHEN NOT broken AND before > 0 THEN (n - before) * 100.0 / before END AS change
               FROM (SELECT *, lag(n) OVER (PARTITION BY level, state_code, g ORDER BY y) AS before,
                            y = 2014 AND (g IN ({broken}) OR level = 'state' AND state_code IN ('IN-AP', 'IN-TS')) AS broken
                     FROM {table}))
@@ -292,11 +293,11 @@ def _marts(con: duckdb.DuckDBPyConnection) -> None:
               FROM d),
         b AS (SELECT *, CASE WHEN n1 IS NOT NULL AND n2 IS NOT NULL AND n3 IS NOT NULL
                               AND NOT (y = 2014 AND g IN ({broken})) THEN n3 END AS base FROM h),
-        m AS (SELECT *, CASE WHEN base > 0 THEN round((n - base) * 100.0 / base, 1) END AS growth,
-                     coalesce(round(p, 4) >= 0.95 AND n >= 10, false) AS high,
+        m AS (SELECT *, CASE WHEN base > 0 THEN (n - base) * 100.0 / base END AS growth,
+                     coalesce(p >= 0.95 AND n >= 10, false) AS high,
                      coalesce(base >= 50 AND growth >= 50 AND n >= n1 AND n1 >= n2 AND n2 >= n3, false) AS rising FROM b)
         SELECT state_code, state, district, y AS year, g AS crime_group, n AS cases, round(p, 4) AS percentile,
-               base AS base_cases, growth AS growth_pct,
+               base AS base_cases, round(growth, 1) AS growth_pct,
                concat_ws(' and ', IF(high, 'high', NULL), IF(rising, 'rising', NULL)) AS hot_spot
         FROM m WHERE high OR rising
     """)

@@ -14,10 +14,11 @@ from chispa import assert_df_equality
 from crime_jobs.errors import BadInput
 from crime_jobs.jobs import find
 from crime_jobs.jobs._base import Run
+from crime_jobs.jobs._runner import run_in
 from crime_jobs.jobs.clean_ncrb import facts
 from crime_jobs.model.landing import parse
 from crime_jobs.model.published import NATIONAL_IPC_TOTALS
-from tests.conftest import DATA
+from tests.conftest import DATA, make_settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -31,13 +32,8 @@ Landing = Callable[..., Path]
 
 
 def clean(spark: SparkSession, landing: Path, lake: Path, **options: str) -> Run:
-    run = Run(spark, str(landing), str(lake))
-    try:
-        find("clean_ncrb")[0].run(run, options)
-    finally:
-        for frame in run.shared.values():
-            frame.unpersist()
-    return run
+    reports = run_in(spark, find("clean_ncrb"), make_settings(landing, lake), options)
+    return Run(spark, str(landing), str(lake), reports=reports)
 
 
 def total(run: Run, table: str = "crime_facts") -> int:
@@ -169,7 +165,7 @@ def test_a_file_that_can_not_be_used_refuses_all(
 
 
 def test_a_missing_folder_and_an_empty_one(spark: SparkSession, tmp_path: Path, landing: Landing) -> None:
-    assert "No CSV file is in the landing folder" in refused(spark, tmp_path / "nowhere", tmp_path / "lake")
+    assert "There is no landing folder" in refused(spark, tmp_path / "nowhere", tmp_path / "lake")
     assert "No CSV file is in the landing folder" in refused(spark, landing(), tmp_path / "lake")
 
 
@@ -230,12 +226,43 @@ def test_too_many_bad_rows_fail_the_job_and_leave_the_facts(
     assert run.read("quarantine").count() == 4
 
 
+@pytest.mark.parametrize("spelling", ["Grand-Total (State)", "ZZ_TOTAL", "SUBTOTAL", "All Districts"])
 def test_a_total_row_of_another_spelling_is_still_no_district(
-    spark: SparkSession, tmp_path: Path, landing: Landing
+    spark: SparkSession, tmp_path: Path, landing: Landing, spelling: str
 ) -> None:
     text = (DATA / WOMEN_2013).read_text()
-    run = clean(spark, landing(women=text.replace("ZZ TOTAL", "Grand-Total (State)")), tmp_path / "lake")
+    run = clean(spark, landing(women=text.replace("ZZ TOTAL", spelling)), tmp_path / "lake")
     assert total(run, "women_facts") == 295_896
+
+
+def test_a_landing_without_rows_does_not_empty_the_facts(
+    spark: SparkSession, tmp_path: Path, landing: Landing
+) -> None:
+    folder, lake = landing(WOMEN_2013), tmp_path / "lake"
+    clean(spark, folder, lake)
+    header = (DATA / WOMEN_2013).read_text().splitlines()[0]
+    (folder / WOMEN_2013).write_text(header + "\n")
+    with pytest.raises(BadInput, match="has no row for women_facts, which has rows in"):
+        clean(spark, folder, lake)
+    assert total(Run(spark, str(folder), str(lake)), "women_facts") == 295_896
+    assert total(clean(spark, folder, lake, allow_empty="true"), "women_facts") == 0
+
+
+def test_file_names_are_taken_as_they_are(spark: SparkSession, tmp_path: Path, landing: Landing) -> None:
+    folder = landing()
+    (folder / "women 2013, ä.csv").write_bytes((DATA / WOMEN_2013).read_bytes())
+    (folder / "women%202013, ä.csv").write_bytes((DATA / WOMEN_2013).read_bytes() + b"\r\n")
+    said = refused(spark, folder, tmp_path / "lake")
+    assert "women 2013, ä.csv and women%202013, ä.csv (" in said
+
+
+def test_an_export_in_parts_is_one_source(spark: SparkSession, tmp_path: Path, landing: Landing) -> None:
+    head = "state,district,year,head,cases\n"
+    folder = landing(part1=head + "Goa,North Goa,2013,THEFT,10\n", part2=head + "Goa,North Goa,2013,AUTO THEFT,4\n"
+                     "Goa,North Goa,2013,OTHER THEFT,6\nGoa,मडगांव,2013,OTHER THEFT,1\n")  # fmt: skip
+    run = clean(spark, folder, tmp_path / "lake")
+    assert total(run) == 11
+    assert {row.district for row in run.read("crime_facts").collect()} == {"North Goa", "मडगांव"}
 
 
 def test_run_twice_the_result_is_the_same(spark: SparkSession, tmp_path: Path, landing: Landing) -> None:

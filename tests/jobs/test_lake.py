@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from crime_jobs import lake
-from crime_jobs.errors import BadInput
+from crime_jobs.errors import BadInput, JobFailed
 from crime_jobs.lake import Folder, publish, read_table
 from crime_jobs.model.tables import TABLES
 
@@ -116,6 +117,9 @@ def test_killed_between_the_two_renames_on_a_disk(
             outcomes.append(cases(spark, folder))
         except BadInput:
             outcomes.append([])
+            # The next run of any job puts the old table back.
+            lake.clear_leftovers(spark, str(folder))
+            assert cases(spark, folder) == [1, 1]
         publish(spark, str(folder), TABLE, rows(spark, 3), {"run_id": "three"})
         assert cases(spark, folder) == [3, 3]
     # Old, for one moment absent (and said to be), then new: never a mixture.
@@ -125,6 +129,44 @@ def test_killed_between_the_two_renames_on_a_disk(
 
 def test_what_is_not_there_says_which_job_makes_it(spark: SparkSession, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="Table women_facts is not in the lake"):
+        read_table(spark, str(tmp_path), TABLE)
+
+
+def test_a_rename_that_fails_puts_the_old_table_back(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(spark, str(tmp_path), TABLE, rows(spark, 1), {"run_id": "one"})
+    original = Folder.rename
+
+    def failing(self: Folder, target: Folder) -> None:
+        if str(self).endswith("-two"):
+            raise JobFailed("no")
+        original(self, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Folder, "rename", failing)
+        with pytest.raises(JobFailed):
+            publish(spark, str(tmp_path), TABLE, rows(spark, 2), {"run_id": "two"})
+    assert cases(spark, tmp_path) == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda text: text[: len(text) // 2], "_report.json is damaged"),
+        (lambda text: text.replace("district_kind string, ", ""), "was made by another release"),
+    ],
+    ids=["cut", "older columns"],
+)
+def test_a_report_that_does_not_fit_is_said(
+    spark: SparkSession, tmp_path: Path, change: Callable[[str], str], said: str
+) -> None:
+    publish(spark, str(tmp_path), TABLE, rows(spark, 1), {"run_id": "one"})
+    report = tmp_path / "women_facts" / "_report.json"
+    text = change(report.read_text())
+    (tmp_path / "women_facts" / "._report.json.crc").unlink()
+    report.write_text(text)
+    with pytest.raises(BadInput, match=said):
         read_table(spark, str(tmp_path), TABLE)
 
 
@@ -139,6 +181,16 @@ def test_columns_are_the_table_s(spark: SparkSession, tmp_path: Path) -> None:
         ("java.io.IOException: No space left on device", 1, "the disk is full"),
         ("S3Exception: The specified bucket does not exist (NoSuchBucket)", 4, "there is no such bucket"),
         ("AmazonS3Exception: Access Denied (Status Code: 403)", 4, "access denied"),
+        (
+            "FileNotFoundException: File file:/l/part-0-403be2f.parquet does not exist",
+            1,
+            "a file of the lake is damaged or gone",
+        ),
+        (
+            "RuntimeException: file:/l/part-403.snappy.parquet is not a Parquet file",
+            1,
+            "(file:/l/part-403.snappy.parquet)",
+        ),
         ("ConnectException: Connection refused", 4, "nothing answers there"),
         ("java.lang.Exception: odd", 1, "java.lang.Exception: odd"),
     ],

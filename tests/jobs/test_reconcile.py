@@ -64,6 +64,7 @@ def test_the_comparisons_were_made(spark: SparkSession, built_lake: Path) -> Non
         "rows_used": 9,
         "same_districts_in_women_table": 10_186,
         "slots_against_months": 490,
+        "states_in_census": 70,
         "women_table_against_ipc_table": 71_960 - 135 + 271,
         "years_against_published": 14,
     }

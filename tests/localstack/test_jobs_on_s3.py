@@ -69,10 +69,14 @@ def test_the_same_jobs_give_the_same_tables(
     for table in published:
         files = "*/*.parquet" if TABLES[table].partition_by else "*.parquet"
         there, here = (f"read_parquet('{tmp_path / place / table / files}')" for place in ("s3", "disk"))
-        only = duckdb.connect().execute(
-            f"SELECT (SELECT count(*) FROM {here}), (SELECT count(*) FROM (FROM {there} EXCEPT ALL FROM {here})), "
-            f"(SELECT count(*) FROM (FROM {here} EXCEPT ALL FROM {there}))"
-        ).fetchone()
+        only = (
+            duckdb.connect()
+            .execute(
+                f"SELECT (SELECT count(*) FROM {here}), (SELECT count(*) FROM (FROM {there} EXCEPT ALL FROM {here})), "
+                f"(SELECT count(*) FROM (FROM {here} EXCEPT ALL FROM {there}))"
+            )
+            .fetchone()
+        )
         assert only is not None
         assert only[1:] == (0, 0), table
         assert only[0] > 0 or table == "quarantine"

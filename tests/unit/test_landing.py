@@ -75,6 +75,8 @@ def test_line_ends_and_marks_do_not_matter(content: bytes) -> None:
         ("Andhra Pradesh,X,twenty,1,2,3,4,5,6,7", "'twenty' is not a year"),
         ("Andhra Pradesh,X,3013,1,2,3,4,5,6,7", "'3013' is not a year"),
         ("Atlantis,X,2013,1,2,3,4,5,6,7", "unknown state 'Atlantis'"),
+        ("Andhra Pradesh,X,2014,1,2,3,4,5,6,7", "the year 2014 belongs to layout women_2014"),
+        ("Andhra Pradesh,--,2013,1,2,3,4,5,6,7", "the district is empty"),
         ("Andhra Pradesh, ,2013,1,2,3,4,5,6,7", "the district is empty"),
         ('Andhra Pradesh,"X,2013,1,2,3,4,5,6,7', "not a row of CSV"),
     ],

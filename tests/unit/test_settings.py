@@ -56,6 +56,24 @@ def test_localstack_needs_its_servers(tmp_path: Path) -> None:
         settings.load("localstack", {}, {}, tmp_path)
 
 
+def test_a_section_of_the_user_s_keeps_the_servers_of_the_shipped_one(tmp_path: Path) -> None:
+    (tmp_path / "crime-jobs.toml").write_text(
+        '[localstack]\nlanding = "s3://mine/in"\nlake = "s3://mine/lake"\n'
+    )
+    with pytest.raises(WrongUsage, match="Run `make up` first"):
+        settings.load("localstack", {}, {}, tmp_path)
+
+
+def test_an_empty_option_is_refused_not_passed_over(tmp_path: Path) -> None:
+    with pytest.raises(WrongUsage, match="--lake is empty"):
+        settings.load("local", {"lake": ""}, {}, tmp_path)
+
+
+def test_a_folder_that_spark_would_take_for_a_pattern_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(WrongUsage, match="takes for a pattern"):
+        settings.load("local", {"lake": "lake [1]"}, {}, tmp_path)
+
+
 def test_the_environment_file_comes_in_before_ambient_variables(tmp_path: Path) -> None:
     (tmp_path / "build").mkdir()
     (tmp_path / "build" / "up.env").write_text(

@@ -71,7 +71,7 @@ def build_dashboard(lake: str, boundaries: Path | str, out: Path) -> Path:
     except OSError as error:
         raise JobFailed(
             f"The dashboard can't be written to {target.parent}: {error.strerror}.",
-            hint="Free some space, or choose another folder with --out.",
+            hint="Choose another folder with --out.",
         ) from error
     return target
 

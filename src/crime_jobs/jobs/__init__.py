@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from functools import cache
 from graphlib import TopologicalSorter
 from importlib import import_module
@@ -54,7 +55,8 @@ def find(name: str) -> list[Job]:
     if name == "all":
         return list(registry().values())
     if name not in registry():
-        raise WrongUsage(
-            f"There is no job {name!r}.", hint=f"Known are: all, {', '.join(sorted(registry()))}."
-        )
+        known = ["all", *sorted(registry())]
+        close = get_close_matches(name, known, n=1)
+        meant = f"Did you mean {close[0]}? " if close else ""
+        raise WrongUsage(f"There is no job {name!r}.", hint=f"{meant}Known are: {', '.join(known)}.")
     return [registry()[name]]

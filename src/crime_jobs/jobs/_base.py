@@ -54,6 +54,10 @@ class Run:
         while self.shared:
             self.shared.popitem()[1].unpersist()
 
+    def has(self, table: str) -> bool:
+        """Whether a table was ever published in the lake."""
+        return lake.has_table(self.spark, self.lake, TABLES[table])
+
     def read(self, table: str) -> DataFrame:
         """Read a table of the lake; see `crime_jobs.lake.read_table`."""
         return lake.read_table(self.spark, self.lake, TABLES[table])

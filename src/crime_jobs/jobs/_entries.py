@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from pyspark.sql import functions as F
 
@@ -35,7 +34,7 @@ _ROWS_A_BATCH = 20_000
 
 
 def _file_name(path: str) -> str:
-    return unquote(path.rsplit("/", 1)[-1])
+    return path.rsplit("/", 1)[-1]
 
 
 def read_files(run: Run) -> DataFrame:
@@ -60,10 +59,9 @@ def read_files(run: Run) -> DataFrame:
     pattern = f"{run.landing.rstrip('/')}/*.[cC][sS][vV]"
     lengths = dict(Folder(run.spark, pattern).glob())
     if not lengths:
-        raise BadInput(
-            f"No CSV file is in the landing folder {run.landing}.",
-            hint="Name another with --landing.",
-        )
+        folder = Folder(run.spark, run.landing)
+        what = "No CSV file is in the landing folder" if folder.exists() else "There is no landing folder"
+        raise BadInput(f"{what} {folder}.", hint="Name another with --landing.")
     # Spark passes over files of no bytes without a word, so they are looked for here.
     problems = [f"{name}: it is empty" for name, length in sorted(lengths.items()) if not length]
     problems += [
@@ -158,7 +156,7 @@ def read_entries(run: Run) -> DataFrame:
     if "entries" not in run.shared:
         files = read_files(run)
         # A task a file: their sizes differ less than what it costs to hold two in memory.
-        spread = files.repartition(max(1, files.rdd.getNumPartitions()))
+        spread = files.repartition(files.count())
         run.shared["entries"] = spread.mapInArrow(_parse_batches, ENTRY_DDL).persist()
     return run.shared["entries"]
 
@@ -189,13 +187,18 @@ def wholes_and_parts(entries: DataFrame) -> DataFrame:
         ``expected`` is the whole, ``found`` the sum of its parts, null if it has none. The district
         is an empty string in files by state.
     """
-    row = ["source_file", "row_number", "row_kind", "state_code", "district", "year"]
-    # Not null, so that rows of files by state meet in the join.
-    given = entries.where("cases IS NOT NULL").withColumn("district", F.coalesce("district", F.lit("")))
+    row = ["file_of_row", "row_number", "row_kind", "state_code", "district", "year"]
+    # Not null, so that rows of files by state meet in the join. An export in the long layout comes in
+    # several files, and a district's year may be spread over them.
+    file = F.when(F.col("row_number") == 0, F.lit("")).otherwise(F.col("source_file"))
+    given = entries.where("cases IS NOT NULL").withColumns(
+        {"district": F.coalesce("district", F.lit("")), "file_of_row": file}
+    )
     vocabulary = F.broadcast(_parts(entries))
     parts = (
         given.join(vocabulary, ["layout", "head"]).groupBy(*row, "whole").agg(F.sum("cases").alias("found"))
     )
     known = F.broadcast(_parts(entries).selectExpr("layout", "whole AS head").distinct())
     wholes = given.join(known, ["layout", "head"]).groupBy(*row, F.col("head").alias("whole"))
-    return wholes.agg(F.sum("cases").alias("expected")).join(parts, [*row, "whole"], "left")
+    whole = wholes.agg(F.min("source_file").alias("source_file"), F.sum("cases").alias("expected"))
+    return whole.join(parts, [*row, "whole"], "left")

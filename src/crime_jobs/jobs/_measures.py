@@ -143,24 +143,26 @@ def with_change(figures: DataFrame, broken: DataFrame, group: str, steady_pct: f
     split = (F.col("level") == "state") & F.col("state_code").isin(*TOGETHER_MEMBERS)
     marked = figures.join(F.broadcast(broken.withColumnRenamed("crime_group", group)), group)
     breaks = (F.col("year") == F.lit(2014)) & (F.col("breaks") | split)
-    change = F.round((F.col("cases") - before) * 100.0 / before, 1)
+    change = (F.col("cases") - before) * 100.0 / before
     comparable = ~breaks & (before > 0) & (year_before == F.col("year") - 1)
     return (
-        marked.withColumn("change_pct", F.when(comparable, change))
+        marked.withColumn("change", F.when(comparable, change))
         .withColumn(
             "trend",
             F.when(breaks, "series break")
-            .when(F.col("change_pct").isNull(), "no base")
-            .when(F.col("change_pct") >= steady_pct, "rising")
-            .when(F.col("change_pct") <= -steady_pct, "falling")
+            .when(F.col("change").isNull(), "no base")
+            .when(F.col("change") >= steady_pct, "rising")
+            .when(F.col("change") <= -steady_pct, "falling")
             .otherwise("steady"),
         )
-        .drop("breaks")
+        # Rounded last: 4.98 % is shown as 5.0 and is steady all the same.
+        .withColumn("change_pct", F.round("change", 1))
+        .drop("breaks", "change")
     )
 
 
 def with_share(figures: DataFrame) -> DataFrame:
-    """Add each row's share of its place and year.
+    """Add each row's share of its place and year; only for rows that do not overlap, as crime groups do.
 
     Parameters
     ----------

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from py4j.protocol import Py4JError
@@ -12,23 +12,14 @@ from pydantic import ValidationError
 from pyspark.errors import PySparkException
 
 from crime_jobs import lake, spark
-from crime_jobs.errors import WrongUsage
+from crime_jobs.errors import BadInput, CrimeJobsError, WrongUsage
 from crime_jobs.jobs._base import Job, Run
+from crime_jobs.output import Progress
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from crime_jobs.settings import Settings
-
-
-@dataclass(frozen=True)
-class Progress:
-    """A job that begins (``seconds`` is ``None``) or has ended."""
-
-    job: str
-    number: int
-    of: int
-    seconds: float | None
 
 
 def check_options(jobs: list[Job], options: Mapping[str, str]) -> None:
@@ -63,6 +54,13 @@ def check_options(jobs: list[Job], options: Mapping[str, str]) -> None:
 
 def _of(job: Job, options: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in options.items() if name in job.config.model_fields}
+
+
+def _explain(error: Exception, job: str) -> CrimeJobsError:
+    # A file is read on the executors; what Python raises there reaches the driver as text.
+    if found := re.search(r"BadFile: (.*)", str(error)):
+        return BadInput(f"A landing file can't be used: {found.group(1)}.", hint="Correct or remove it.")
+    return lake.explain(error, f"Job {job} failed")
 
 
 def run_jobs(
@@ -124,7 +122,7 @@ def run_in(
         try:
             job.run(run, _of(job, options or {}))
         except (PySparkException, Py4JError) as error:
-            raise lake.explain(error, f"Job {job.name} failed") from error
+            raise _explain(error, job.name) from error
         progress(Progress(job.name, number, len(jobs), time.monotonic() - started))
     run.release()
     return run.reports

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from pydantic import Field
-from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
 from crime_jobs.errors import BadInput
@@ -30,9 +28,12 @@ class CleanConfig(Config):
     ----------
     max_bad_share
         The job fails if more than this share of the rows is bad (0 to 1).
+    allow_empty
+        Let facts that the lake has be replaced by none, when the landing folder has no file of theirs.
     """
 
     max_bad_share: float = Field(default=0.01, ge=0, le=1)
+    allow_empty: bool = False
 
 
 def _pick(mapping: dict[str, str]) -> str:
@@ -149,10 +150,7 @@ def _work(run: Run, config: CleanConfig) -> None:
     entries = read_entries(run)
     rows = F.count_distinct("source_file", "line")
     bad_rows = F.count_distinct(F.when(F.col("row_kind") == "bad", F.struct("source_file", "line")))
-    try:
-        counted = entries.agg(rows.alias("read"), bad_rows.alias("bad")).first()
-    except PySparkException as error:
-        raise _bad_file(error) from error
+    counted = entries.agg(rows.alias("read"), bad_rows.alias("bad")).first()
     assert counted is not None  # noqa: S101 - an aggregate without groups has one row
     doubled = double_files(entries).collect()
     if doubled:
@@ -173,14 +171,20 @@ def _work(run: Run, config: CleanConfig) -> None:
             f"({config.max_bad_share:g}): {said}{' …' if counted.bad > len(some) else ''}",
             hint=f"All are in the table quarantine of {run.lake}; the facts were left as they were.",
         )
+    if not config.allow_empty:
+        _refuse_to_empty(run, entries)
     for fact, table in _TABLES.items():
         run.publish("clean_ncrb", table, facts(entries, fact), **report)
 
 
-def _bad_file(error: PySparkException) -> Exception:
-    # Python's own exception reaches the driver as text, at the end of the worker's traceback.
-    found = re.search(r"BadFile: (.*)", str(error))
-    return BadInput(f"A landing file can't be used: {found.group(1)}.") if found else error
+def _refuse_to_empty(run: Run, entries: DataFrame) -> None:
+    given = {row.fact for row in entries.where("row_kind <> 'bad'").select("fact").distinct().collect()}
+    for fact, table in _TABLES.items():
+        if fact not in given and run.has(table) and run.read(table).limit(1).count():
+            raise BadInput(
+                f"The landing folder {run.landing} has no row for {table}, which has rows in {run.lake}.",
+                hint="Put the files back, or say --set allow_empty=true; the facts were left as they were.",
+            )
 
 
 _TABLES = {

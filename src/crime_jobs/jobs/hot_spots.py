@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Years over which a rise is measured.
 SPAN = 3
+#: The year in which NCRB redefined heads.
+BREAK_YEAR = 2014
 
 
 class HotSpotConfig(Config):
@@ -70,33 +72,32 @@ def hot_spots(facts: DataFrame, group_heads: DataFrame, config: HotSpotConfig) -
     series = Window.partitionBy("state_code", "district", "crime_group").orderBy("year")
     year_of = Window.partitionBy("year", "crime_group").orderBy("cases")
     history = [F.col("cases"), *(F.lag("cases", n).over(series) for n in range(1, SPAN + 1))]
-    unbroken = (F.lag("year", SPAN).over(series) == F.col("year") - SPAN) & ~(
-        F.col("breaks") & (F.col("year") == F.lit(2014))
-    )
+    base_year = F.col("year") - SPAN
+    across_2014 = (F.col("year") >= BREAK_YEAR) & (base_year < BREAK_YEAR)
+    unbroken = (F.lag("year", SPAN).over(series) == base_year) & ~(F.col("breaks") & across_2014)
     no_decline = F.lit(True)
     for later, earlier in itertools.pairwise(history):
         no_decline = no_decline & (later >= earlier)
     measured = (
-        districts.withColumn("percentile", F.round(F.percent_rank().over(year_of), 4))
+        districts.withColumn("fewer", F.percent_rank().over(year_of))
         .withColumn("base_cases", F.when(unbroken, history[-1]))
         .withColumn("no_decline", no_decline)
     )
-    growth = F.round((F.col("cases") - F.col("base_cases")) * 100.0 / F.col("base_cases"), 1)
-    high = (F.col("percentile") >= config.high_percentile) & (F.col("cases") >= config.min_cases)
+    growth = (F.col("cases") - F.col("base_cases")) * 100.0 / F.col("base_cases")
+    high = (F.col("fewer") >= config.high_percentile) & (F.col("cases") >= config.min_cases)
     rising = (
-        (F.col("base_cases") >= config.min_base)
-        & (F.col("growth_pct") >= config.min_growth_pct)
-        & F.col("no_decline")
+        (F.col("base_cases") >= config.min_base) & (growth >= config.min_growth_pct) & F.col("no_decline")
     )
     marked = (
-        measured.withColumn("growth_pct", F.when(F.col("base_cases") > 0, growth))
+        measured.withColumn("growth_pct", F.when(F.col("base_cases") > 0, F.round(growth, 1)))
+        .withColumn("percentile", F.round("fewer", 4))
         .withColumn("high", F.coalesce(high, F.lit(False)))
         .withColumn("rising", F.coalesce(rising, F.lit(False)))
     )
     name = _joined(" and ", F.lit("high"), F.lit("rising"))
     rule = _joined("; ", F.lit(_high(config)), F.lit(_rising(config)))
     kept = marked.where("high OR rising").withColumns({"hot_spot": name, "rule": rule})
-    return kept.drop("high", "rising", "no_decline", "breaks")
+    return kept.drop("high", "rising", "no_decline", "breaks", "fewer")
 
 
 def _joined(separator: str, high: Column, rising: Column) -> Column:
@@ -104,7 +105,8 @@ def _joined(separator: str, high: Column, rising: Column) -> Column:
 
 
 def _high(config: HotSpotConfig) -> str:
-    return f"{config.min_cases} cases or more, and {config.high_percentile:.0%} of the districts have fewer"
+    share = f"{config.high_percentile * 100:g} %"
+    return f"{config.min_cases} cases or more, and {share} of the districts have fewer"
 
 
 def _rising(config: HotSpotConfig) -> str:

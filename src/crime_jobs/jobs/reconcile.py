@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from crime_jobs.jobs._base import Config, Job, Run
 from crime_jobs.jobs._entries import read_entries, wholes_and_parts
 from crime_jobs.model import heads
+from crime_jobs.model.places import states
 from crime_jobs.model.published import NATIONAL_IPC_TOTALS, SHARED_HEADS
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def _check(name: str, compared: DataFrame, wrong: str, source: str = "source_fil
 def districts_against_totals(entries: DataFrame) -> DataFrame:
     """Hold the sum of each state's districts against the state's own total row, head by head."""
     placed = entries.where("district IS NOT NULL")
-    with_totals = placed.where("row_kind = 'total'").select("source_file").distinct()
+    # The long layout need not bring totals; a wide file without them may have them under a name unknown.
+    with_totals = placed.where("row_kind = 'total' OR row_number > 0").select("source_file").distinct()
     summed = (
         placed.join(F.broadcast(with_totals), "source_file")
         .groupBy("source_file", "state_code", "year", "head")
@@ -49,12 +51,11 @@ def districts_against_totals(entries: DataFrame) -> DataFrame:
             F.sum(F.when(F.col("row_kind") == "district", F.col("cases"))).alias("found"),
         )
     )
+    scoped = summed.withColumn("scope", _scope("state_code", "year", "head"))
     wrong = "districts do not add up to the state's total row"
-    return _check(
-        "districts_against_totals",
-        summed.withColumn("scope", _scope("state_code", "year", "head")),
-        wrong,
-    )
+    missing = F.when(F.col("expected").isNull(), "no total row to compare with")
+    checked = _check("districts_against_totals", scoped, wrong)
+    return checked.withColumn("status", missing.otherwise(F.col("status")))
 
 
 def parts_against_wholes(entries: DataFrame) -> DataFrame:
@@ -91,9 +92,11 @@ def women_against_crime(entries: DataFrame) -> DataFrame:
     known = entries.where("row_kind = 'district' AND fact IN ('crime', 'women')")
     key = ["state_code", "district", "year"]
     sums = [F.sum(F.when(F.col("fact") == fact, F.col("cases"))).alias(fact) for fact in ("crime", "women")]
-    years = known.where("fact = 'women'").groupBy("year").agg(F.max("source_file").alias("source_file"))
-    crime_years = known.where("fact = 'crime'").select("year").distinct()
-    compared_years = F.broadcast(years.join(crime_years, "year"))
+    # Every year that either table has, where the landing has both tables.
+    files = [F.max(F.when(F.col("fact") == fact, F.col("source_file"))) for fact in ("women", "crime")]
+    years = known.groupBy("year").agg(F.coalesce(*files).alias("source_file"))
+    both_tables = known.agg(F.count_distinct("fact").alias("tables")).where("tables = 2")
+    compared_years = F.broadcast(years.crossJoin(both_tables).drop("tables"))
     places = known.groupBy(*key).agg(
         *(F.count(F.when(F.col("fact") == f, 1)).alias(f) for f in ("crime", "women"))
     )
@@ -141,6 +144,19 @@ def facts_against_sources(entries: DataFrame, facts: DataFrame) -> DataFrame:
     return _check("facts_against_state_totals", scoped, "the facts are not what the source's total row says")
 
 
+def states_in_census(entries: DataFrame) -> DataFrame:
+    """Hold the census against the list of states; Telangana is in Andhra Pradesh's count."""
+    census = entries.where("fact = 'population' AND row_kind <> 'bad'")
+    codes = [(code,) for code in states() if code != "IN-TS"]
+    wanted = census.groupBy("year").agg(F.max("source_file").alias("source_file"))
+    every = wanted.crossJoin(entries.sparkSession.createDataFrame(codes, "state_code string"))
+    found = census.groupBy("year", "state_code").agg(F.count("*").alias("found"))
+    scoped = every.join(found, ["year", "state_code"], "left").withColumns(
+        {"expected": F.lit(1), "found": F.coalesce("found", F.lit(0)), "scope": _scope("state_code", "year")}
+    )
+    return _check("states_in_census", scoped, "the census does not have this state just once")
+
+
 def rows_used(entries: DataFrame) -> DataFrame:
     """Hold the rows that could be used against those that the files have."""
     line = F.when(F.col("row_kind") != "bad", F.col("line"))
@@ -160,7 +176,9 @@ def years_against_published(facts: DataFrame) -> DataFrame:
         F.sum("cases").alias("found"),
         F.array_join(F.sort_array(F.collect_set("source_file")), ", ").alias("source_file"),
     )
-    scoped = found.join(F.broadcast(published), "year").withColumn("scope", _scope(F.lit("IN"), "year"))
+    span = facts.agg(F.min("year").alias("first"), F.max("year").alias("last"))
+    wanted = published.crossJoin(F.broadcast(span)).where("year BETWEEN first AND last")
+    scoped = wanted.join(found, "year", "left").withColumn("scope", _scope(F.lit("IN"), "year"))
     return _check("years_against_published", scoped, "not the national figure that NCRB published")
 
 
@@ -193,6 +211,7 @@ _OF_SOURCES = (
     duplicate_keys,
     women_against_crime,
     slots_against_months,
+    states_in_census,
     rows_used,
 )
 

@@ -162,14 +162,9 @@ def _state(text: str) -> tuple[str, str] | None:
     return (state.code, state.name) if state else None
 
 
-@cache
-def _layout_heads(layout: str) -> frozenset[str]:
-    return heads.leaves(layout)
-
-
 def _is_leaf(layout: str, code: str) -> bool:
     if layout in heads.CRIME_LAYOUTS or layout in heads.WOMEN_LAYOUTS:
-        return code in _layout_heads(layout)
+        return code in heads.leaves(layout)
     return code != heads.TOTAL
 
 
@@ -183,15 +178,19 @@ def _row(name: str, line: int, header: Header, fields: list[str]) -> Iterator[En
     row_kind = "district"
     if "district" in header.keys:
         text = fields[header.keys["district"]].strip()
-        if not text:
-            raise _BadRow("the district is empty")
         row_kind = "total" if is_total(text) else "district"
         district, kind = district_name(state[0], text), district_kind(text)
+        if not district:
+            raise _BadRow("the district is empty")
     most = MAX_PERSONS if header.table == "population" else MAX_CASES
     for index, column, code in header.measures:
         cases = _number(fields[index], column, most)
         layout, head = header.layout, code
         year = int(code) if layout == "census" else _year(fields[header.keys["year"]])
+        for layouts in (heads.CRIME_LAYOUTS, heads.WOMEN_LAYOUTS):
+            # A year in another year's layout would carry heads and a scope that the year does not have.
+            if layout in layouts and (right := heads.layout_of(layouts, year)) != layout:
+                raise _BadRow(f"the year {year} belongs to layout {right}, the file has {layout}")
         if layout == "long":
             layout = heads.layout_of(heads.CRIME_LAYOUTS, year)
             found = heads.find_head(layout, fields[header.keys["head"]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from functools import cache
 
@@ -46,10 +47,16 @@ def fold(text: str) -> str:
     Returns
     -------
     str
-        Upper case, ``&`` written ``AND``, letters and digits only: ``A&N Islands`` and
-        ``A & N ISLANDS`` both give ``AANDNISLANDS``.
+        Upper case, ``&`` written ``AND``, letters and digits (of any script) only: ``A&N Islands``
+        and ``A & N ISLANDS`` both give ``AANDNISLANDS``.
     """
-    return re.sub(r"[^A-Z0-9]", "", text.upper().replace("&", " AND "))
+    return "".join(_words(text.replace("&", " AND ")))
+
+
+def _words(text: str) -> list[str]:
+    # Letters, digits and the marks that belong to a letter: a vowel sign of Devanagari is part of its word.
+    kept = (c if unicodedata.category(c)[0] in "LMN" else " " for c in unicodedata.normalize("NFKC", text))
+    return "".join(kept).upper().split()
 
 
 @cache
@@ -120,8 +127,7 @@ def _title(text: str) -> str:
     upper = re.sub(r"\bRLY\b\.?", "RAILWAY", text.upper().replace("&", " AND "))
     # "C. I. D." and "G.R.P" are one word each.
     upper = re.sub(r"\b(?:[A-Z]\. ?){2,}(?:[A-Z]\b\.?)?", lambda m: _initials(m.group()), upper)
-    words = re.findall(r"[A-Z0-9]+", upper)
-    named = (w if w in _KEEP_UPPER else "and" if w == "AND" else w.capitalize() for w in words)
+    named = (w if w in _KEEP_UPPER else "and" if w == "AND" else w.capitalize() for w in _words(upper))
     return " ".join(named)
 
 
@@ -162,9 +168,11 @@ def is_total(text: str) -> bool:
     Returns
     -------
     bool
-        True if the word *total* stands in it: no district of India is called that.
+        True if the word *total* or *subtotal* stands in it, or *all districts*: no district of India
+        is called that. A total row of yet another spelling is found by ``reconcile``.
     """
-    return re.search(r"\bTOTALS?\b", text.upper()) is not None
+    words = set(_words(text))
+    return bool(words & {"TOTAL", "TOTALS", "SUBTOTAL", "SUBTOTALS"}) or {"ALL", "DISTRICTS"} <= words
 
 
 _RAILWAY = re.compile(r"\bRAILWAYS?\b|\bRLY\b|\bG\.? ?R\.? ?P\b|\bMETRO\b|^SRP\b", re.IGNORECASE)

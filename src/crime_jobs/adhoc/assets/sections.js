@@ -28,7 +28,7 @@ function drawFigures(S, choose) {
   $('now').textContent = heading(S);
   const cards = [
     ['cases', 'Cases registered', cases, showCases(cases), place.level === 'country' ? 'all states and union territories' : shareOf(S, cases)],
-    ['rate_per_lakh', 'Rate per lakh persons', rate, showRate(rate), isNumber(rate) ? indiaRate(S) : 'no population for it'],
+    ['rate_per_lakh', 'Rate per lakh persons', rate, showRate(rate), isNumber(rate) ? indiaRate(S) : isNumber(cases) ? 'no population for it' : 'no figure'],
     ['change_pct', `Change on ${year - 1}`, change, isNumber(change) ? showChange(change) : 'none', { 'no base': S.year ? 'nothing to compare with' : 'first year of the data', 'series break': 'the series breaks here' }[trend] ?? trend ?? 'no figure'],
     ['population', 'Population', persons, isNumber(persons) ? whole.format(persons) : 'not known', why[basis] ?? 'not counted apart'],
   ];
@@ -54,7 +54,7 @@ function drawNote(S, choose, cases, rate, group) {
   else if (place.code === D.split.members[0] && year < D.split.year) parts.push(`Andhra Pradesh in ${year} is undivided: with what is Telangana since 2014.`);
   note.hidden = !parts.length;
   note.replaceChildren(...parts);
-  if (parts.length && together && D.split.members.includes(place.code)) note.append(' ', link('Show both together, comparable over all years', () => choose(together.code)));
+  if (parts.length && isNumber(region('cases', S.group, placeAt.get(D.split.together), S.year)) && together && D.split.members.includes(place.code)) note.append(' ', link('Show both together, comparable over all years', () => choose(together.code)));
 }
 
 function drawRanking(S, choose) {
