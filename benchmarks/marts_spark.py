@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.spark_variants import Variant, count_once, properties
+from benchmarks.spark_variants import Variant, properties, share_sums
 from crime_jobs import settings as settings_module
 from crime_jobs import spark
 from crime_jobs.jobs import find
@@ -45,8 +45,9 @@ def start(lake: Path, out: Path, variant: Variant) -> tuple[SparkSession, settin
         settings = settings.model_copy(
             update={"spark_conf": str(added), "sources": settings.sources | {"spark_conf": "the benchmark"}}
         )
-    if variant.counted_once:
-        count_once()
+    find("all")  # imports the jobs' modules
+    if variant.shared_sums:
+        share_sums()
     return spark.start(settings, "benchmark"), settings
 
 
