@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import statistics
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict
 from importlib.metadata import version
@@ -18,6 +19,27 @@ from benchmarks.measure import Measure
 
 HEADINGS = ("engine", "wall s", "start s", "work s", "x DuckDB", "wall x", "CPU s", "peak MiB", "growth")
 _MIB = 2**20
+
+#: What the project asks of itself, and what a row is held against.
+_MEMORY_AIM = 4 * 2**30
+
+_HOW_TO_READ = """\
+One row an incident (Parquet by year, in order of date) becomes the three marts that come from incidents:
+`crime_by_region`, `crime_by_period`, `hot_spots`. Each engine runs in a fresh process, in turns with the
+others.
+
+- *wall*: the whole process. *start*: until the engine is ready (Spark: its JVM and session). *work*: from
+  there until the marts are written. *x DuckDB* compares the work, *wall x* the wall time.
+- *CPU*: user and system time of the whole tree of processes, counted by the kernel.
+- *peak*: resident memory summed over the tree, looked at every 50 ms, the most of all runs; pages that two
+  processes share count twice.
+- *growth*: how many times more work than at the smaller size, for each time more rows; 1 is linear, less is
+  better.
+
+`spark` is the jobs as they are configured. What the other rows called spark change is in
+`benchmarks/spark_variants.py`, and what came of it in
+[decisions/spark-speed.md](decisions/spark-speed.md)."""
+
 _PACKAGES = ("pyspark", "duckdb", "polars", "pandas", "pyarrow")
 
 
@@ -143,3 +165,50 @@ def write(path: Path, measures: list[Measure], summary: list[dict[str, Any]], le
         "left_out": left_out,
     }
     path.write_text(json.dumps(document, indent=2), encoding="utf-8")
+
+
+def page(document: dict[str, Any], command: str) -> str:
+    """Lay out ``docs/benchmarks.md``.
+
+    Parameters
+    ----------
+    document
+        What ``results.json`` holds.
+    command
+        The command that measured it.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    on, summary = document["machine"], document["summary"]
+    versions = ", ".join(f"{name} {on[name]}" for name in _PACKAGES)
+    loads = [run["load"] for run in document["runs"]]
+    parts = [
+        "# Benchmarks",
+        f"Last measured with `{command}`, which makes its input from `data/` and a fixed seed,\n"
+        "and fails if two engines differ in one cell.",
+        f"Machine: {on['processor']}, {on['cores']} cores, {on['memory_gib']} GiB, {on['system']}; "
+        f"Python {on['python']}, {versions}. Load average when a run began: {min(loads):.1f} to "
+        f"{max(loads):.1f}, the benchmark's own included.",
+        _HOW_TO_READ,
+    ]
+    for size in dict.fromkeys(row["size"] for row in summary):
+        rows = next(row for row in summary if row["size"] == size)
+        parts += [f"## {rows['rows']:,} incidents, median of {rows['runs']} runs", table(summary, size)]
+    over = [f"{row['engine']} at {row['rows']:,} incidents" for row in summary if row["peak"] > _MEMORY_AIM]
+    parts += [f"More than 4 GiB: {', '.join(over)}."] if over else []
+    parts += [f"Left out: {reason}." for reason in document["left_out"]]
+    return "\n\n".join(parts) + "\n"
+
+
+def main() -> None:
+    """Write ``docs/benchmarks.md`` from the last results; the arguments are the command that made them."""
+    root = Path(__file__).resolve().parent.parent
+    document = json.loads((root / "build" / "bench" / "results.json").read_text(encoding="utf-8"))
+    (root / "docs" / "benchmarks.md").write_text(page(document, " ".join(sys.argv[1:])), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
