@@ -414,6 +414,7 @@ def spark_sql(runs: Runs) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.faults
 def test_the_real_spark_sql_runs_every_script_over_an_old_warehouse(
     runs: Runs, spark_sql: subprocess.CompletedProcess[str]
 ) -> None:
@@ -422,6 +423,7 @@ def test_the_real_spark_sql_runs_every_script_over_an_old_warehouse(
     assert [s.name for s in list_scripts() if f"end of\t{s.name}" not in spark_sql.stdout] == []
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(
     ("step", "script"), [("region", "40"), ("time", "41"), ("women", "42"), ("hour", "43"), ("hot", "45")]
 )
@@ -445,6 +447,7 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.faults
 def test_a_second_process_gets_a_sentence(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
