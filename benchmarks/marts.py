@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from benchmarks import compare, incidents, report
 from benchmarks.measure import EngineFailedError, Measure, measure
@@ -82,17 +83,18 @@ def main(given: list[str] | None = None) -> int:
     lakes = incidents.make(BENCH)
     sizes = list(incidents.SIZES) if asked.rows == "all" else [asked.rows]
     measures, left_out = list[Measure](), list[str]()
+    rows = {size: incidents.rows_of(lakes[size]) for size in sizes}
+    summary = list[dict[str, Any]]()
     try:
         for size in sizes:
             found, missing = _run_size(size, lakes[size], asked.engines, asked.runs)
             measures += found
             left_out += missing
+            summary = report.summarise(measures, rows)
+            report.write(BENCH / "results.json", measures, summary, left_out)
     except (EngineFailedError, compare.EnginesDisagreeError) as error:
         _say(f"error: {error}")
         return 1
-    rows = {size: incidents.rows_of(lakes[size]) for size in sizes}
-    summary = report.summarise(measures, rows)
-    report.write(BENCH / "results.json", measures, summary, left_out)
     for size, count in rows.items():
         print(f"\n{count:,} incidents, median of {asked.runs} runs\n\n{report.table(summary, size)}")
     print(f"\nAll engines agree, cell for cell. Every run is in {BENCH / 'results.json'}.")

@@ -19,7 +19,7 @@ from benchmarks.worker import PHASES
 ROOT = Path(__file__).resolve().parent.parent
 
 #: Seconds between two looks at the memory.
-INTERVAL = 0.05
+INTERVAL = 0.1
 
 #: An engine that takes longer than this many seconds is stopped.
 LIMIT = 1800

@@ -31,7 +31,7 @@ others.
 - *wall*: the whole process. *start*: until the engine is ready (Spark: its JVM and session). *work*: from
   there until the marts are written. *x DuckDB* compares the work, *wall x* the wall time.
 - *CPU*: user and system time of the whole tree of processes, counted by the kernel.
-- *peak*: resident memory summed over the tree, looked at every 50 ms, the most of all runs; pages that two
+- *peak*: resident memory summed over the tree, looked at every 100 ms, the most of all runs; pages that two
   processes share count twice.
 - *growth*: how many times more work than at the smaller size, for each time more rows; 1 is linear, less is
   better.
