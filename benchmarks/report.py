@@ -33,8 +33,8 @@ others.
 - *CPU*: user and system time of the whole tree of processes, counted by the kernel.
 - *peak*: resident memory summed over the tree, looked at every 100 ms, the most of all runs; pages that two
   processes share count twice.
-- *growth*: how many times more work than at the smaller size, for each time more rows; 1 is linear, less is
-  better.
+- *growth*: how many times more CPU time the work takes than at the smaller size, for each time more rows; 1
+  is linear, less is better.
 
 `spark` is the jobs as they are configured. What the other rows called spark change is in
 `benchmarks/spark_variants.py`, and what came of it in
@@ -90,7 +90,8 @@ def summarise(measures: list[Measure], rows: dict[str, int]) -> list[dict[str, A
     -------
     list of dict
         One for each size and engine. ``work_ratio`` and ``wall_ratio`` are to DuckDB; ``growth`` is how many
-        times the work of the size before took, divided by how many times its rows there are: 1 is linear.
+        times the CPU time of the size before the work took, divided by how many times its rows there are:
+        1 is linear. CPU time and not wall time, which other work on the machine lengthens.
     """
     found: list[dict[str, Any]] = []
     before: dict[str, dict[str, float]] = {}
@@ -108,7 +109,7 @@ def summarise(measures: list[Measure], rows: dict[str, int]) -> list[dict[str, A
                     **row,
                     "work_ratio": row["work"] / duck["work"] if duck else None,
                     "wall_ratio": row["wall"] / duck["wall"] if duck else None,
-                    "growth": row["work"] / old["work"] / (count / rows_before) if old else None,
+                    "growth": row["work_cpu"] / old["work_cpu"] / (count / rows_before) if old else None,
                 }
             )
         before, rows_before = medians, count
@@ -167,6 +168,12 @@ def write(path: Path, measures: list[Measure], summary: list[dict[str, Any]], le
     path.write_text(json.dumps(document, indent=2), encoding="utf-8")
 
 
+def _busy(load: float, cores: int) -> str:
+    if load <= cores:
+        return ""
+    return " The machine had other work: wall times are too long, and CPU time is what to go by."
+
+
 def page(document: dict[str, Any], command: str) -> str:
     """Lay out ``docs/benchmarks.md``.
 
@@ -184,19 +191,23 @@ def page(document: dict[str, Any], command: str) -> str:
     """
     on, summary = document["machine"], document["summary"]
     versions = ", ".join(f"{name} {on[name]}" for name in _PACKAGES)
-    loads = [run["load"] for run in document["runs"]]
     parts = [
         "# Benchmarks",
         f"Last measured with `{command}`, which makes its input from `data/` and a fixed seed,\n"
         "and fails if two engines differ in one cell.",
         f"Machine: {on['processor']}, {on['cores']} cores, {on['memory_gib']} GiB, {on['system']}; "
-        f"Python {on['python']}, {versions}. Load average when a run began: {min(loads):.1f} to "
-        f"{max(loads):.1f}, the benchmark's own included.",
+        f"Python {on['python']}, {versions}.",
         _HOW_TO_READ,
     ]
     for size in dict.fromkeys(row["size"] for row in summary):
         rows = next(row for row in summary if row["size"] == size)
-        parts += [f"## {rows['rows']:,} incidents, median of {rows['runs']} runs", table(summary, size)]
+        loads = [run["load"] for run in document["runs"] if run["size"] == size]
+        parts += [
+            f"## {rows['rows']:,} incidents",
+            f"Median of the runs, {rows['runs']} of each engine. Load average when a run began: {min(loads):.1f} to "
+            f"{max(loads):.1f}, the benchmark's own included.{_busy(max(loads), on['cores'])}",
+            table(summary, size),
+        ]
     over = [f"{row['engine']} at {row['rows']:,} incidents" for row in summary if row["peak"] > _MEMORY_AIM]
     parts += [f"More than 4 GiB: {', '.join(over)}."] if over else []
     parts += [f"Left out: {reason}." for reason in document["left_out"]]
