@@ -205,7 +205,8 @@ def page(document: dict[str, Any], command: str) -> str:
         parts += [
             f"## {rows['rows']:,} incidents",
             f"Median of the runs, {rows['runs']} of each engine. Load average when a run began: "
-            f"{min(loads):.1f} to {max(loads):.1f}, the benchmark's own included.{_busy(max(loads), on['cores'])}",
+            f"{min(loads):.1f} to {max(loads):.1f}, the benchmark's own included."
+            + _busy(max(loads), on["cores"]),
             table(summary, size),
         ]
     over = [f"{row['engine']} at {row['rows']:,} incidents" for row in summary if row["peak"] > _MEMORY_AIM]

@@ -71,7 +71,12 @@ def test_ratio_to_duckdb_is_of_medians_and_growth_is_for_each_time_more_rows() -
 
 def test_the_page_names_what_is_past_the_memory_aim() -> None:
     summary = report.summarise([one("duckdb", "small", 1), one("pandas", "small", 9, 2**33)], {"small": 100})
-    document = {"machine": report.machine(), "summary": summary, "runs": [{"load": 0.1, "size": "small"}], "left_out": []}
+    document = {
+        "machine": report.machine(),
+        "summary": summary,
+        "runs": [{"load": 0.1, "size": "small"}],
+        "left_out": [],
+    }
     page = report.page(document, "make bench")
     assert "More than 4 GiB: pandas at 100 incidents." in page
     assert "| pandas |   10.0 |" in page
