@@ -17,7 +17,7 @@ demo: .venv/spark.stamp ## Real figures to a map of India: build/dashboard/index
 	@echo "The map is ready, open it in a browser: $$($(BIN)/crime-jobs dashboard)"
 
 test: .venv/dev.stamp ## Tests that need no server and no browser (under 4 minutes)
-	$(PYTEST) -m "not localstack and not browser and not faults and not soak"
+	$(PYTEST) -m "not localstack and not browser and not hive and not faults and not soak"
 
 test-local: .venv/dev.stamp ## All tests: LocalStack, killed processes and the browser too (under 20 minutes)
 	$(PYTEST) -m "not soak"

@@ -67,16 +67,17 @@ def show(rows: Sequence[dict[str, Any]], output: Format | None, *, title: str = 
             justify: JustifyMethod = "right" if numeric else "left"
             table.add_column(name.replace("_", " "), justify=justify, no_wrap=first, overflow="fold")
         for row in rows:
-            table.add_row(*(_cell(value) for value in row.values()))
+            table.add_row(*(_cell(name, value) for name, value in row.items()))
         Console().print(table)
 
 
-def _cell(value: object) -> str:
+def _cell(name: str, value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, list):
         return escape("\n".join(value))
-    return f"{value:,}" if isinstance(value, int) else escape(str(value))
+    number = isinstance(value, int) and "year" not in name  # 2,858,939 cases, but the year 2014
+    return f"{value:,}" if number else escape(str(value))
 
 
 def report_rows(reports: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

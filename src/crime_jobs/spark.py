@@ -29,7 +29,8 @@ JAVA_RELEASES = (8, 11, 17)
 JOB_CONF = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.adaptive.enabled": "true",
-    "spark.sql.parquet.compression.codec": "zstd",
+    # Not zstd: Hive 3.1 reads that only where Hadoop has its native library.
+    "spark.sql.parquet.compression.codec": "snappy",
     # Arrow carries landing files, a row a file: one at a time, so that no two are held in memory.
     "spark.sql.execution.arrow.maxRecordsPerBatch": "1",
 }
@@ -143,7 +144,11 @@ def prepare(settings: Settings) -> dict[str, str]:
     conf = {
         **JOB_CONF,
         **IN_PROCESS_CONF,
-        "spark.driver.extraJavaOptions": f"-Dlog4j.configurationFile={log_conf.as_uri()}",
+        # The quick compiler alone: such a session lives for a minute, and spent much of it compiling code
+        # that it soon threw away (docs/decisions/spark-speed.md).
+        "spark.driver.extraJavaOptions": (
+            f"-Dlog4j.configurationFile={log_conf.as_uri()} -XX:TieredStopAtLevel=1"
+        ),
     }
     if settings.spark_conf:
         path = Path(settings.spark_conf)

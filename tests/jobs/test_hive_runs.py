@@ -17,6 +17,8 @@ import pytest
 
 from crime_jobs.hivesql import list_scripts, session_conf
 
+pytestmark = pytest.mark.hive
+
 DATA = Path(__file__).resolve().parents[2] / "data"
 INSIGHTS = [s for s in list_scripts() if s.name.split("_")[1] == "insight"]
 
