@@ -191,7 +191,7 @@ def page(document: dict[str, Any], command: str) -> str:
         Markdown.
     """
     on, summary = document["machine"], document["summary"]
-    versions = ", ".join(f"{name} {on[name]}" for name in _PACKAGES)
+    versions = ", ".join(f"{name} {on[name]}" for name in _PACKAGES if name in on)
     parts = [
         "# Benchmarks",
         f"Last measured with `{command}`, which makes its input from `data/` and a fixed seed,\n"
