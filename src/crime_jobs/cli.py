@@ -37,9 +37,7 @@ Landing = Annotated[
 ]
 Lake = Annotated[str | None, typer.Option(metavar="URI", help="Folder of the lake (or CRIME_JOBS_LAKE).")]
 Region = Annotated[str | None, typer.Option(help="AWS region (or AWS_REGION).")]
-Output = Annotated[
-    Format | None, typer.Option(help="table, json or csv; a table on a terminal, else JSON lines.")
-]
+Output = Annotated[Format | None, typer.Option("--output", help=output.HELP)]
 
 
 def _settings(env: str | None, **options: str | None) -> settings_module.Settings:
@@ -78,7 +76,7 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A value of the job's configuration."),
     ] = None,
-    output_format: Annotated[Format | None, typer.Option("--output", help=output.HELP)] = None,
+    output_format: Output = None,
 ) -> None:
     """Run a job, or all of them in one Spark session."""
     from crime_jobs import jobs as registry
@@ -93,7 +91,7 @@ def run(
 
 @app.command("list", epilog="Example: crime-jobs list --output json")
 def list_jobs(
-    output_format: Annotated[Format | None, typer.Option("--output", help=output.HELP)] = None,
+    output_format: Output = None,
 ) -> None:
     """List the jobs in the order that `run all` takes them."""
     from crime_jobs import jobs as registry
@@ -151,7 +149,7 @@ def show_settings(
     landing: Landing = None,
     lake: Lake = None,
     region: Region = None,
-    output_format: Annotated[Format | None, typer.Option("--output", help=output.HELP)] = None,
+    output_format: Output = None,
 ) -> None:
     """Show each setting and where its value comes from."""
     settings = _settings(env, landing=landing, lake=lake, region=region)

@@ -73,7 +73,6 @@ def test_both_rows_of_the_double_key_count(spark: SparkSession, built_lake: Path
 
 
 def test_the_transform_alone(spark: SparkSession) -> None:
-    content = "STATE/UT,YEAR," + ",".join(f"M{i}" for i in range(12)) + ",TOTAL\n"
     months = [
         "JANUARY",
         "FEBRUARY",

@@ -194,11 +194,13 @@ def wholes_and_parts(entries: DataFrame) -> DataFrame:
     given = entries.where("cases IS NOT NULL").withColumns(
         {"district": F.coalesce("district", F.lit("")), "file_of_row": file}
     )
-    vocabulary = F.broadcast(_parts(entries))
+    vocabulary = _parts(entries)
     parts = (
-        given.join(vocabulary, ["layout", "head"]).groupBy(*row, "whole").agg(F.sum("cases").alias("found"))
+        given.join(F.broadcast(vocabulary), ["layout", "head"])
+        .groupBy(*row, "whole")
+        .agg(F.sum("cases").alias("found"))
     )
-    known = F.broadcast(_parts(entries).selectExpr("layout", "whole AS head").distinct())
+    known = F.broadcast(vocabulary.selectExpr("layout", "whole AS head").distinct())
     wholes = given.join(known, ["layout", "head"]).groupBy(*row, F.col("head").alias("whole"))
     whole = wholes.agg(F.min("source_file").alias("source_file"), F.sum("cases").alias("expected"))
     return whole.join(parts, [*row, "whole"], "left")
