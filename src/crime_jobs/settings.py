@@ -22,7 +22,15 @@ VARIABLES = {
     "landing": "CRIME_JOBS_LANDING",
     "lake": "CRIME_JOBS_LAKE",
     "spark_conf": "CRIME_JOBS_SPARK_CONF",
+    "profile": "AWS_PROFILE",
+    "artifacts": "CRIME_JOBS_ARTIFACTS",
+    "logs": "CRIME_JOBS_LOGS",
+    "on": "CRIME_JOBS_ON",
+    "runtime_role": "CRIME_JOBS_RUNTIME_ROLE",
 }
+
+#: The tables of a section; what may stand in them is said by the room that reads them.
+TABLES = ("cluster", "schedule")
 
 
 class Section(BaseModel):
@@ -36,8 +44,18 @@ class Section(BaseModel):
         Folder or URI of the landing files and of the lake.
     spark_conf
         A Spark properties file (``spark.key value`` lines) for sessions started in this environment.
+    profile
+        Profile of the AWS configuration that credentials come from.
+    artifacts, logs
+        URIs: where packages are uploaded, and where steps' logs and outcomes go.
+    on
+        What `crime-jobs submit` runs on when not told: a cluster or an application.
+    runtime_role
+        ARN of the role that jobs run as.
     env_file
         ``KEY=VALUE`` lines that come in as environment variables, before all others.
+    cluster, schedule
+        What `crime-jobs cluster` and `crime-jobs schedule` are told; see `crime_jobs.emr`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,7 +64,14 @@ class Section(BaseModel):
     landing: str | None = None
     lake: str | None = None
     spark_conf: str | None = None
+    profile: str | None = None
+    artifacts: str | None = None
+    logs: str | None = None
+    on: str | None = None
+    runtime_role: str | None = None
     env_file: str | None = None
+    cluster: dict[str, Any] = {}
+    schedule: dict[str, Any] = {}
 
 
 class Settings(BaseModel):
@@ -62,6 +87,16 @@ class Settings(BaseModel):
         Folder or URI of the landing files and of the lake.
     spark_conf
         Path of a Spark properties file, or ``None``.
+    profile
+        AWS profile, or ``None`` for the usual chain of credentials.
+    artifacts, logs
+        URIs of packages, and of steps' logs and outcomes; ``None`` where nothing says one.
+    on
+        Cluster or application to submit to by default.
+    runtime_role
+        ARN of the role that jobs run as.
+    cluster, schedule
+        The tables of that name in the environment's section.
     sources
         For each value, what it was read from: shown by ``crime-jobs settings``.
     environ
@@ -75,6 +110,13 @@ class Settings(BaseModel):
     landing: str
     lake: str
     spark_conf: str | None
+    profile: str | None = None
+    artifacts: str | None = None
+    logs: str | None = None
+    on: str | None = None
+    runtime_role: str | None = None
+    cluster: dict[str, Any] = {}
+    schedule: dict[str, Any] = {}
     sources: dict[str, str]
     environ: dict[str, str]
 
@@ -201,4 +243,14 @@ def load(
                 f"The {key} {values[key]!r} has a character that Spark takes for a pattern.",
                 hint="Choose a folder without any of []{}*? in its path.",
             )
-    return Settings.model_validate({"env": env, "sources": sources, "environ": extra, **values})
+    # The user's file comes first in `sections`: its values stand, the shipped ones fill the rest.
+    tables = {
+        name: {
+            key: value
+            for _, found in reversed(sections)
+            if env in found
+            for key, value in getattr(found[env], name).items()
+        }
+        for name in TABLES
+    }
+    return Settings.model_validate({"env": env, "sources": sources, "environ": extra, **values, **tables})

@@ -1,0 +1,244 @@
+"""The only place that makes boto3 sessions and clients: region guard, retries, timeouts, meaning of errors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from crime_jobs import __version__
+from crime_jobs.errors import AwsRefused, CrimeJobsError, WrongUsage
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+
+    from crime_jobs.settings import Settings
+
+#: Attempts in all, with exponential back-off and jitter between them
+#: (https://boto3.amazonaws.com/v1/documentation/api/latest/guide/retries.html, standard mode).
+ATTEMPTS = 6
+CONNECT_TIMEOUT, READ_TIMEOUT = 5, 60
+
+#: Error codes that are about credentials, about permission, about something that is not there.
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidClientTokenId"} | {
+    "UnrecognizedClientException",
+    "InvalidSignatureException",
+    "SignatureDoesNotMatch",
+    "InvalidAccessKeyId",
+}
+_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403", "Forbidden"}
+_THROTTLED = {"Throttling", "ThrottlingException", "TooManyRequestsException", "SlowDown"} | {
+    "RequestLimitExceeded",
+    "ServiceUnavailable",
+}
+_OTHER_REGION = {
+    "301",
+    "PermanentRedirect",
+    "AuthorizationHeaderMalformed",
+    "IllegalLocationConstraintException",
+}
+_NO_BUCKET = {"NoSuchBucket", "404"}
+_SERVER_ERROR = 500
+
+_ARN = re.compile(r"arn:[\w-]+:(?P<service>[\w-]*):(?P<region>[\w-]*):(?P<account>\d*):")
+
+
+def region(settings: Settings) -> str:
+    """Return the one region of the environment.
+
+    Parameters
+    ----------
+    settings
+        The settings.
+
+    Raises
+    ------
+    WrongUsage
+        If nothing names one: no default is assumed, since what is made in a region that nobody looks at goes
+        on costing.
+    """
+    if not settings.region:
+        raise WrongUsage(
+            f"Nothing says which region environment {settings.env!r} is in.",
+            hint="Give --region, set AWS_REGION, or write region into its section of crime-jobs.toml.",
+        )
+    return settings.region
+
+
+def check_arn(arn: str, settings: Settings, what: str) -> None:
+    """Refuse an ARN of another region before anything is asked of AWS.
+
+    Parameters
+    ----------
+    arn
+        The ARN; one of a service without regions (IAM) passes.
+    settings
+        The settings.
+    what
+        What it is, for the message.
+
+    Raises
+    ------
+    WrongUsage
+        If it is not an ARN, or names another region; both are named.
+    """
+    found = _ARN.match(arn)
+    if not found:
+        raise WrongUsage(
+            f"{what}: {arn!r} is not an ARN.", hint="It looks like arn:aws:iam::123456789012:role/name."
+        )
+    if found["region"] and found["region"] != region(settings):
+        raise WrongUsage(
+            f"{what} {arn} is in region {found['region']}, "
+            f"environment {settings.env!r} in {region(settings)}.",
+            hint="Everything of an environment is in one region.",
+        )
+
+
+def client(service: str, settings: Settings) -> Any:
+    """Make a client of a service in the environment's region.
+
+    Parameters
+    ----------
+    service
+        As boto3 names it, for example ``emr`` or ``emr-serverless``.
+    settings
+        Region and profile. Endpoints come from the variables that every AWS tool reads
+        (``AWS_ENDPOINT_URL``, ``AWS_ENDPOINT_URL_<SERVICE>``).
+
+    Returns
+    -------
+    botocore.client.BaseClient
+
+    Raises
+    ------
+    WrongUsage
+        If no region is set, or the profile is not known.
+    """
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import ProfileNotFound
+
+    config = Config(
+        region_name=region(settings),
+        connect_timeout=CONNECT_TIMEOUT,
+        read_timeout=READ_TIMEOUT,
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        user_agent_extra=f"crime-jobs/{__version__}",
+    )
+    try:
+        session = boto3.session.Session(profile_name=settings.profile, region_name=region(settings))
+        return session.client(service, config=config)
+    except ProfileNotFound as error:
+        raise WrongUsage(
+            f"There is no AWS profile {settings.profile!r} (from {settings.sources.get('profile')}).",
+            hint="`aws configure list-profiles` shows those there are.",
+        ) from error
+
+
+def split_uri(uri: str, what: str) -> tuple[str, str]:
+    """Split an ``s3://`` URI.
+
+    Parameters
+    ----------
+    uri
+        ``s3://bucket/prefix``.
+    what
+        What it is, for the message.
+
+    Returns
+    -------
+    tuple of str
+        Bucket, and prefix without slashes around it.
+
+    Raises
+    ------
+    WrongUsage
+        If it is not one.
+    """
+    found = re.fullmatch(r"s3[an]?://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?", uri)
+    if not found:
+        raise WrongUsage(f"{what} {uri!r} is not an s3:// URI.", hint="It looks like s3://bucket/prefix.")
+    return found[1], (found[2] or "").strip("/")
+
+
+@contextmanager
+def refusals(doing: str) -> Iterator[None]:
+    """Turn what boto3 raises into a sentence that says what was refused, why, and what to do.
+
+    Parameters
+    ----------
+    doing
+        What was being done, as the start of the sentence: ``"Submitting clean_ncrb to j-1K48XXXXXXHCB"``.
+
+    Raises
+    ------
+    AwsRefused
+        If AWS refused it or can't be reached.
+    WrongUsage
+        If the request itself is not valid.
+    """
+    from botocore import exceptions as boto
+
+    try:
+        yield
+    except boto.ClientError as error:
+        raise _explained(error, doing) from error
+    except (boto.NoCredentialsError, boto.PartialCredentialsError, boto.TokenRetrievalError) as error:
+        raise AwsRefused(
+            f"{doing}: there are no AWS credentials ({_line(error)}).",
+            hint="Log in (`aws sso login`), or set AWS_PROFILE or AWS_ACCESS_KEY_ID.",
+        ) from error
+    except (boto.UnauthorizedSSOTokenError, boto.SSOTokenLoadError, boto.CredentialRetrievalError) as error:
+        raise AwsRefused(f"{doing}: {_line(error)}.", hint="Log in again: `aws sso login`.") from error
+    except boto.ParamValidationError as error:
+        raise WrongUsage(
+            f"{doing}: {_line(error)}.", hint="Correct the options, or the environment's section."
+        ) from error
+    except (boto.EndpointConnectionError, boto.ConnectionError, boto.HTTPClientError) as error:
+        raise AwsRefused(
+            f"{doing}: AWS can't be reached: {_line(error)}.",
+            hint="Is the network up, and is the endpoint right (AWS_ENDPOINT_URL…)?",
+        ) from error
+
+
+def code_of(error: ClientError) -> str:
+    """Return the error code that the service gave."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def has_expired(error: BaseException) -> bool:
+    """Tell whether an error, or what it was made from, says that credentials are no longer good."""
+    from botocore.exceptions import ClientError
+
+    cause = error.__cause__ if isinstance(error, CrimeJobsError) else error
+    return isinstance(cause, ClientError) and code_of(cause) in _EXPIRED
+
+
+def _explained(error: ClientError, doing: str) -> CrimeJobsError:
+    code, said = code_of(error), _line_of(str(error.response.get("Error", {}).get("Message", "")))
+    answer = error.response.get("ResponseMetadata", {})
+    attempts = answer.get("RetryAttempts", 0) + 1
+    hints = [
+        (code in _EXPIRED, "The credentials are not, or no longer, good. Log in again: `aws sso login`."),
+        (
+            code in _DENIED,
+            f"Whoever runs this needs the permission for {error.operation_name}; "
+            "`aws sts get-caller-identity` says who that is.",
+        ),
+        (code in _THROTTLED, f"Given up after {attempts} attempts. Wait a little and run it again."),
+        (code in _OTHER_REGION, "It is in another region: everything of an environment is in one."),
+        (code in _NO_BUCKET, "Make it, or correct --artifacts, --logs or the environment's section."),
+        (answer.get("HTTPStatusCode", 0) >= _SERVER_ERROR, f"AWS failed {attempts} times. Run it again."),
+    ]
+    hint = next((text for holds, text in hints if holds), "")
+    return AwsRefused(f"{doing}: {said or 'refused'} ({error.operation_name}: {code}).", hint=hint)
+
+
+def _line(error: BaseException) -> str:
+    return _line_of(str(error))
+
+
+def _line_of(text: str) -> str:
+    return " ".join(text.split()).rstrip(".")

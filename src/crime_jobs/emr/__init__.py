@@ -1,0 +1,1 @@
+"""EMR: package, submit, watch, cancel and schedule, on EMR on EC2 and EMR Serverless."""
