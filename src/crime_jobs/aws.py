@@ -1,4 +1,4 @@
-"""The only place that makes boto3 sessions and clients: region guard, retries, timeouts, meaning of errors."""
+"""The only place that makes boto3 clients: region guard, retries, timeouts, and what each refusal means."""
 
 from __future__ import annotations
 
