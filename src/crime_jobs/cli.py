@@ -14,11 +14,14 @@ import typer
 
 from crime_jobs import __version__, output
 from crime_jobs import settings as settings_module
-from crime_jobs.errors import CrimeJobsError, WrongUsage
-from crime_jobs.output import Format
+from crime_jobs.cli_options import Env, Lake, Landing, Output, Region, pairs, settings_for
+from crime_jobs.errors import CrimeJobsError
 
 #: Exit code after Ctrl-C.
 INTERRUPTED = 130
+
+#: Given by `crime-jobs submit`; see `crime_jobs.outcome`.
+Outcome = Annotated[str | None, typer.Option(metavar="URI", hidden=True)]
 
 app = typer.Typer(
     name="crime-jobs",
@@ -27,33 +30,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-
-Env = Annotated[
-    str | None,
-    typer.Option(help="Environment: a section of crime-jobs.toml.", envvar="CRIME_JOBS_ENV"),
-]
-Landing = Annotated[
-    str | None, typer.Option(metavar="URI", help="Folder of the landing files (or CRIME_JOBS_LANDING).")
-]
-Lake = Annotated[str | None, typer.Option(metavar="URI", help="Folder of the lake (or CRIME_JOBS_LAKE).")]
-Region = Annotated[str | None, typer.Option(help="AWS region (or AWS_REGION).")]
-Output = Annotated[Format | None, typer.Option("--output", help=output.HELP)]
-
-
-def _settings(env: str | None, **options: str | None) -> settings_module.Settings:
-    found = settings_module.load(env, options)
-    os.environ.update(found.environ)
-    return found
-
-
-def _pairs(given: Sequence[str], option: str) -> dict[str, str]:
-    pairs = {}
-    for text in given:
-        name, sign, value = text.partition("=")
-        if not sign or not name:
-            raise WrongUsage(f"{option} {text!r} is not of the form name=value.")
-        pairs[name] = value
-    return pairs
 
 
 @app.callback(invoke_without_command=True)
@@ -76,16 +52,17 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A value of the job's configuration."),
     ] = None,
+    outcome: Outcome = None,
     output_format: Output = None,
 ) -> None:
     """Run a job, or all of them in one Spark session."""
     from crime_jobs import jobs as registry
     from crime_jobs.jobs import _runner
 
-    settings = _settings(env, landing=landing, lake=lake, region=region)
+    settings = settings_for(env, landing=landing, lake=lake, region=region)
     found = registry.find(name)
     with output.progress() as progress:
-        reports = _runner.run_jobs(found, settings, _pairs(options or [], "--set"), progress)
+        reports = _runner.run_jobs(found, settings, pairs(options or [], "--set"), progress, outcome)
     output.show(output.report_rows(reports), output_format, title=f"Published in {settings.lake}")
 
 
@@ -110,19 +87,25 @@ def list_jobs(
 
 @app.command(epilog="Example: crime-jobs hive insight_by_region --hivevar year=2013")
 def hive(
-    script: Annotated[str, typer.Argument(help="A script's name (see hive/) or a path to a .hql file.")],
+    script: Annotated[
+        str, typer.Argument(help="A script of hive/, the path of a .hql file, setup, or stage.")
+    ],
     env: Env = None,
     landing: Landing = None,
     lake: Lake = None,
     hivevar: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A variable of the script.")
     ] = None,
+    outcome: Outcome = None,
 ) -> None:
     """Run a Hive script on this machine with Spark SQL; on EMR it runs as it is."""
     from crime_jobs import hivesql
 
-    settings = _settings(env, landing=landing, lake=lake)
-    hivesql.run_script(script, settings, _pairs(hivevar or [], "--hivevar"))
+    settings = settings_for(env, landing=landing, lake=lake)
+    if script == hivesql.STAGE:
+        hivesql.stage(settings, outcome)
+        return
+    hivesql.run_script(script, settings, pairs(hivevar or [], "--hivevar"))
 
 
 @app.command(epilog="Example: crime-jobs dashboard --out build/dashboard")
@@ -138,7 +121,7 @@ def dashboard(
     """Build the map page from the marts: one file that opens without server or internet."""
     from crime_jobs.adhoc.dashboard import build_dashboard
 
-    settings = _settings(env, landing=landing, lake=lake)
+    settings = settings_for(env, landing=landing, lake=lake)
     page = build_dashboard(settings.lake, boundaries, out)
     typer.echo(str(page))
 
@@ -152,7 +135,7 @@ def show_settings(
     output_format: Output = None,
 ) -> None:
     """Show each setting and where its value comes from."""
-    settings = _settings(env, landing=landing, lake=lake, region=region)
+    settings = settings_for(env, landing=landing, lake=lake, region=region)
     rows: list[dict[str, Any]] = [
         {"setting": name, "value": getattr(settings, name), "from": settings.sources[name]}
         for name in settings_module.VARIABLES

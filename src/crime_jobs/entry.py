@@ -1,4 +1,4 @@
-"""The entry point of ``spark-submit``: the same arguments as ``crime-jobs run``.
+"""The entry point of ``spark-submit``: the arguments of ``crime-jobs run``, or ``hive`` and its own.
 
 ``spark-submit entry.py crime_by_region --landing s3://… --lake s3://…``
 """
@@ -10,4 +10,5 @@ import sys
 from crime_jobs.cli import main
 
 if __name__ == "__main__":
-    sys.exit(main(["run", *sys.argv[1:]]))
+    given = sys.argv[1:]
+    sys.exit(main(given if given[:1] == ["hive"] else ["run", *given]))

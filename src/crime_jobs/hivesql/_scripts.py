@@ -13,6 +13,8 @@ from crime_jobs.errors import WrongUsage
 FIRST_INSIGHT = 40
 #: Runs every script that makes or fills tables, in order.
 SETUP = "setup"
+#: Copies the landing files to where the landing tables read them; part of `setup` on EMR.
+STAGE = "stage"
 
 _TOKEN = re.compile(
     r"(?P<comment>--[^\n]*|/\*.*?\*/)|(?P<end>;)|(?P<space>\s+)"

@@ -7,14 +7,18 @@ from urllib.parse import unquote
 
 from pyspark.errors import AnalysisException
 
+from crime_jobs import spark as spark_module
 from crime_jobs.errors import BadInput
 from crime_jobs.hivesql._ddl import STAGED, LandingColumn, landing_columns
 from crime_jobs.lake import Folder
 from crime_jobs.model.landing import BadFile, read_header
 from crime_jobs.model.layouts import Header
+from crime_jobs.outcome import Recorder
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+    from crime_jobs.settings import Settings
 
 #: Enough for any header line.
 _BEGINNING = 1 << 16
@@ -46,6 +50,34 @@ def check_order(header: Header, columns: tuple[LandingColumn, ...]) -> None:
                 f"column {index + 1} of its header is {source!r} where table landing_{header.layout} "
                 f"has {expects}; a Hive table reads a CSV by position"
             )
+
+
+def stage(settings: Settings, outcome: str | None = None) -> dict[str, list[str]]:
+    """Copy the landing files in a session of its own; see `stage_landing`.
+
+    Parameters
+    ----------
+    settings
+        Landing, lake and Spark configuration.
+    outcome
+        Folder or URI where the outcome is written; see `crime_jobs.outcome`.
+
+    Returns
+    -------
+    dict
+        Layout to the names of its files.
+    """
+    spark = spark_module.start(settings, "crime-jobs hive stage")
+    recorder = Recorder(spark, outcome, lambda _: None) if outcome else None
+    try:
+        copied = stage_landing(spark, settings.landing, settings.lake)
+    except Exception as error:
+        if recorder:
+            recorder.failed(error)
+        raise
+    if recorder:
+        recorder.done([])
+    return copied
 
 
 def stage_landing(spark: SparkSession, landing: str, lake: str) -> dict[str, list[str]]:

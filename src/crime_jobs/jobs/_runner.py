@@ -14,6 +14,7 @@ from pyspark.errors import PySparkException
 from crime_jobs import lake, spark
 from crime_jobs.errors import BadInput, CrimeJobsError, WrongUsage
 from crime_jobs.jobs._base import Job, Run
+from crime_jobs.outcome import Recorder
 from crime_jobs.output import Progress
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def run_jobs(
     settings: Settings,
     options: Mapping[str, str] | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
+    outcome: str | None = None,
 ) -> list[dict[str, Any]]:
     """Run jobs one after the other in a session of their own.
 
@@ -81,6 +83,8 @@ def run_jobs(
         Configuration values by field name; each job takes those it has.
     progress
         Called when a job begins and when it has ended.
+    outcome
+        Folder or URI where the progress and the outcome are written; see `crime_jobs.outcome`.
 
     Returns
     -------
@@ -95,9 +99,14 @@ def run_jobs(
     options = options or {}
     check_options(jobs, options)
     session = spark.start(settings, f"crime-jobs {' '.join(j.name for j in jobs)}")
+    recorder = Recorder(session, outcome, progress) if outcome else None
     try:
-        reports = run_in(session, jobs, settings, options, progress)
-    except Exception:
+        reports = run_in(session, jobs, settings, options, recorder.progress if recorder else progress)
+        if recorder:
+            recorder.done(reports)
+    except Exception as error:
+        if recorder:
+            recorder.failed(error)
         session.stop()
         raise
     # Not stopped after Ctrl-C: the JVM ends with this process, and asked now it may never answer.

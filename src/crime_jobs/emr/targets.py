@@ -1,0 +1,166 @@
+"""Where work runs: a cluster or an application, found by id or by name."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from crime_jobs import aws
+from crime_jobs.errors import WrongUsage
+
+if TYPE_CHECKING:
+    from crime_jobs.settings import Settings
+
+#: As `--on` takes it: a cluster that is made for the work and ends with it.
+TRANSIENT = "transient"
+
+#: https://docs.aws.amazon.com/emr/latest/APIReference/API_Cluster.html, ClusterId;
+#: https://docs.aws.amazon.com/emr-serverless/latest/APIReference/API_Application.html, applicationId
+_CLUSTER_ID = re.compile(r"j-[0-9A-Z]+")
+_APPLICATION_ID = re.compile(r"00[0-9a-z]{14}")
+
+ALIVE = ("STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING")
+USABLE = ("CREATING", "CREATED", "STARTING", "STARTED", "STOPPING", "STOPPED")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A cluster or an application.
+
+    Parameters
+    ----------
+    kind
+        Which of the two.
+    id, name, state
+        As EMR has them.
+    log_uri
+        Of a cluster: folder of its logs, ending in a slash, or ``None``.
+    concurrency
+        Of a cluster: how many steps run at a time.
+    runtime_roles
+        Of a cluster: whether its steps may have a role of their own (it has a security configuration).
+    engine
+        Of an application: ``Spark`` or ``Hive``.
+    """
+
+    kind: Literal["cluster", "application"]
+    id: str
+    name: str
+    state: str
+    log_uri: str | None = None
+    concurrency: int = 1
+    runtime_roles: bool = False
+    engine: str = "Spark"
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name} ({self.id})"
+
+
+def find(settings: Settings, on: str | None = None) -> Target:
+    """Find a cluster or an application.
+
+    Parameters
+    ----------
+    settings
+        Region and profile, and ``on`` when none is given.
+    on
+        Its id or name.
+
+    Returns
+    -------
+    Target
+
+    Raises
+    ------
+    WrongUsage
+        If none or several are called so, or it has ended.
+    AwsRefused
+        If it can't be asked.
+    """
+    on = on or settings.on
+    if not on:
+        raise WrongUsage(
+            "Nothing says where to run it.",
+            hint="Give --on with a cluster, an application or transient; or set CRIME_JOBS_ON. "
+            "`crime-jobs cluster status` shows the clusters.",
+        )
+    if _CLUSTER_ID.fullmatch(on):
+        return _cluster(settings, on)
+    if _APPLICATION_ID.fullmatch(on):
+        return _application(settings, on)
+    clusters, applications = _called(settings, on)
+    found = [*clusters, *applications]
+    if len(found) != 1:
+        several = f"{len(found)} are: {', '.join(str(name) for name in found)}"
+        where = f"in {aws.region(settings)}"
+        raise WrongUsage(
+            f"No cluster or application {where} is called {on!r}."
+            if not found
+            else f"{on!r} is not one cluster or application {where}; {several}.",
+            hint="`crime-jobs cluster up` makes a cluster." if not found else "Give --on with an id.",
+        )
+    return _cluster(settings, found[0]) if clusters else _application(settings, found[0])
+
+
+def _called(settings: Settings, name: str) -> tuple[list[str], list[str]]:
+    with aws.refusals(f"Looking for {name}"):
+        pages = aws.client("emr", settings).get_paginator("list_clusters").paginate(ClusterStates=list(ALIVE))
+        clusters = [c["Id"] for page in pages for c in page["Clusters"] if c["Name"] == name]
+        serverless = aws.client("emr-serverless", settings).get_paginator("list_applications")
+        applications = [
+            a["id"]
+            for page in serverless.paginate(states=list(USABLE))
+            for a in page["applications"]
+            if a.get("name") == name
+        ]
+    return clusters, applications
+
+
+def _cluster(settings: Settings, cluster_id: str) -> Target:
+    with aws.refusals(f"Looking for cluster {cluster_id}"):
+        found = aws.client("emr", settings).describe_cluster(ClusterId=cluster_id)["Cluster"]
+    target = cluster_target(found)
+    if target.state not in ALIVE:
+        why = found["Status"].get("StateChangeReason", {}).get("Message", "")
+        raise WrongUsage(
+            f"The {target} has ended: {target.state}{f', {why}' if why else ''}.",
+            hint="`crime-jobs cluster status` shows those there are; `cluster up` makes one.",
+        )
+    return target
+
+
+def cluster_target(found: dict[str, Any]) -> Target:
+    """Make a target of what ``DescribeCluster`` says.
+
+    Parameters
+    ----------
+    found
+        Its ``Cluster``.
+
+    Returns
+    -------
+    Target
+    """
+    log_uri = found.get("LogUri")
+    return Target(
+        "cluster",
+        found["Id"],
+        found["Name"],
+        found["Status"]["State"],
+        # EMR gives the scheme back as s3n.
+        log_uri=f"{re.sub('^s3n://', 's3://', log_uri).rstrip('/')}/" if log_uri else None,
+        concurrency=found.get("StepConcurrencyLevel", 1),
+        runtime_roles=bool(found.get("SecurityConfiguration")),
+    )
+
+
+def _application(settings: Settings, application_id: str) -> Target:
+    with aws.refusals(f"Looking for application {application_id}"):
+        client = aws.client("emr-serverless", settings)
+        found = client.get_application(applicationId=application_id)["application"]
+    name = found.get("name") or application_id
+    target = Target("application", application_id, name, found["state"], engine=found["type"].capitalize())
+    if target.state not in USABLE:
+        raise WrongUsage(f"The {target} can't be used: {target.state}.", hint="Choose another with --on.")
+    return target
