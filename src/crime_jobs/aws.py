@@ -96,7 +96,7 @@ def check_arn(arn: str, settings: Settings, what: str) -> None:
         )
 
 
-def client(service: str, settings: Settings) -> Any:
+def client(service: str, settings: Settings, *, attempts: int = ATTEMPTS) -> Any:
     """Make a client of a service in the environment's region.
 
     Parameters
@@ -106,6 +106,8 @@ def client(service: str, settings: Settings) -> Any:
     settings
         Region and profile. Endpoints come from the variables that every AWS tool reads
         (``AWS_ENDPOINT_URL``, ``AWS_ENDPOINT_URL_<SERVICE>``).
+    attempts
+        How often a call is tried in all, with a pause that grows.
 
     Returns
     -------
@@ -124,7 +126,7 @@ def client(service: str, settings: Settings) -> Any:
         region_name=region(settings),
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=READ_TIMEOUT,
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        retries={"mode": "standard", "total_max_attempts": attempts},
         user_agent_extra=f"crime-jobs/{__version__}",
     )
     try:
@@ -214,6 +216,17 @@ def has_expired(error: BaseException) -> bool:
 
     cause = error.__cause__ if isinstance(error, CrimeJobsError) else error
     return isinstance(cause, ClientError) and code_of(cause) in _EXPIRED
+
+
+def may_be_repeated(error: BaseException) -> bool:
+    """Tell whether a call may succeed when it is repeated: throttled, cut off, or AWS's own failure."""
+    from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004
+
+    error = error.__cause__ if isinstance(error, CrimeJobsError) and error.__cause__ else error
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return code_of(error) in _THROTTLED or status >= _SERVER_ERROR
+    return isinstance(error, HTTPClientError | ConnectionError)
 
 
 def _explained(error: ClientError, doing: str) -> CrimeJobsError:

@@ -51,3 +51,9 @@ class AwsRefused(CrimeJobsError):  # noqa: N818
     """AWS, or what answers for it, refused or can't be reached (exit code 4)."""
 
     exit_code = 4
+
+
+class Interrupted(CrimeJobsError):  # noqa: N818
+    """The user ended it (exit code 130); the message says what became of what was under way."""
+
+    exit_code = 130

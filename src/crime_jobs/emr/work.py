@@ -1,9 +1,9 @@
 """What is to be run, and the requests it becomes: steps of EMR on EC2 and job runs of EMR Serverless.
 
 Every argument is an element of a list from the command line to the driver: nothing is joined and split again,
-so blanks, commas, quotes and letters of any script arrive as typed. Spark's properties go as ``--conf`` elements
-to EMR on EC2, and as a ``spark-defaults`` classification to EMR Serverless, whose ``sparkSubmitParameters`` is
-one string that the service splits at blanks.
+so blanks, commas, quotes and letters of any script arrive as typed. Spark's properties go as ``--conf``
+elements to EMR on EC2, and as a ``spark-defaults`` classification to EMR Serverless, whose
+``sparkSubmitParameters`` is one string that the service splits at blanks.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ HIVE = "hive:"
 #: The environment's archive is unpacked to a folder of this name, beside the driver and each executor.
 ENVIRONMENT = "environment"
 
-#: A process's arguments end at a null; YARN starts a driver by a shell script, where a line break has not been tried.
+#: An argument ends at a null; YARN starts a driver by a shell script, where line breaks were not tried.
 _UNSENDABLE = ("\0", "\n", "\r")
 
 OnFailure = Literal["CONTINUE", "CANCEL_AND_WAIT", "TERMINATE_CLUSTER"]
@@ -95,7 +95,7 @@ def parse(tokens: Sequence[str]) -> list[Work]:
         if not words or words[0].startswith("-"):
             raise WrongUsage(
                 f"Here the name of a job is expected: {' '.join(words) or 'nothing'}.",
-                hint=f"It goes NAME [arguments] [{THEN} NAME [arguments]]; `crime-jobs list` shows the names.",
+                hint=f"NAME [arguments] [{THEN} NAME [arguments]]; `crime-jobs list` shows the names.",
             )
         _check_sendable(words)
         work = Work(words[0], tuple(words[1:]), anyway)
@@ -283,7 +283,7 @@ def job_run(
         driver: dict[str, Any] = {"hive": {"query": _script_uri(work, manifest)}}
         variables = _hive_variables(work, settings).items()
         driver["hive"]["parameters"] = " ".join(
-            f"--hivevar {name}={_quoted(value)}" for name, value in variables
+            f"--hivevar {name}={_plain(value)}" for name, value in variables
         )
         overrides: dict[str, Any] = {}
     else:
