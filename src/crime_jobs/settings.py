@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,7 @@ def _refuse_odd(options: Mapping[str, str | None]) -> None:
             raise WrongUsage(f"--{name} is empty.", hint="Is a variable of the shell not set?")
 
 
-def _read_sections(path: Path) -> dict[str, Section]:
+def _read_sections(path: Traversable) -> dict[str, Section]:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
         return {name: Section.model_validate(values) for name, values in document.items()}
@@ -207,8 +208,8 @@ def load(
     folder = folder or Path.cwd()
     env = env or environ.get("CRIME_JOBS_ENV") or "local"
 
-    shipped = Path(str(files("crime_jobs") / CONFIG_NAME))
-    paths = [path for path in (folder / CONFIG_NAME, shipped) if path.is_file()]
+    shipped = files("crime_jobs") / CONFIG_NAME  # in a zip when it runs on EMR
+    paths: list[Traversable] = [path for path in (folder / CONFIG_NAME, shipped) if path.is_file()]
     sections = [(path, _read_sections(path)) for path in paths]
     if not any(env in found for _, found in sections):
         known = sorted({name for _, found in sections for name in found})

@@ -141,15 +141,12 @@ def prepare(settings: Settings) -> dict[str, str]:
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
     log_conf = Path(str(files("crime_jobs") / "log4j2.properties"))
-    conf = {
-        **JOB_CONF,
-        **IN_PROCESS_CONF,
-        # The quick compiler alone: such a session lives for a minute, and spent much of it compiling code
-        # that it soon threw away (docs/decisions/spark-speed.md).
-        "spark.driver.extraJavaOptions": (
-            f"-Dlog4j.configurationFile={log_conf.as_uri()} -XX:TieredStopAtLevel=1"
-        ),
-    }
+    # The quick compiler alone: such a session lives for a minute, and spent much of it compiling code
+    # that it soon threw away (docs/decisions/spark-speed.md).
+    java = "-XX:TieredStopAtLevel=1"
+    if log_conf.is_file():  # Java can't read it from the zip that this code may be in
+        java = f"-Dlog4j.configurationFile={log_conf.as_uri()} {java}"
+    conf = {**JOB_CONF, **IN_PROCESS_CONF, "spark.driver.extraJavaOptions": java}
     if settings.spark_conf:
         path = Path(settings.spark_conf)
         if not path.is_file():

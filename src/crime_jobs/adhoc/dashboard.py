@@ -8,12 +8,13 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from crime_jobs.adhoc._marts import MARTS, read_marts
@@ -24,7 +25,7 @@ from crime_jobs.errors import JobFailed
 
 __all__ = ["MARTS", "build_dashboard", "read_marts", "render"]
 
-_ASSETS = Path(__file__).parent / "assets"
+_ASSETS = files(__package__) / "assets"
 #: The page's script, in the order in which its parts use each other.
 _SCRIPTS = ("base.js", "charts.js", "map.js", "sections.js", "main.js")
 
@@ -100,7 +101,7 @@ def render(marts: Mapping[str, pa.Table], boundaries: Path | str) -> str:
     script = "(() => {\n'use strict';\n" + "".join(map(_asset, _SCRIPTS)) + "})();"
     style = _asset("page.css")
     environment = Environment(
-        loader=FileSystemLoader(_ASSETS),
+        loader=FunctionLoader(_asset),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from crime_jobs.hivesql._ddl import GENERATED
 from crime_jobs.hivesql._scripts import folder
 
 for name, make in GENERATED.items():
-    (folder() / name).write_text(make(), encoding="utf-8")
-    sys.stdout.write(f"{folder() / name}\n")
+    path = Path(str(folder() / name))
+    path.write_text(make(), encoding="utf-8")
+    sys.stdout.write(f"{path}\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from crime_jobs.errors import WrongUsage
@@ -118,9 +119,9 @@ def split(text: str) -> list[Statement]:
     return found
 
 
-def folder() -> Path:
-    """Return the folder of the scripts that come with the package."""
-    return Path(str(files("crime_jobs") / "hive"))
+def folder() -> Traversable:
+    """Return the folder of the scripts that come with the package, on disk or in a zip."""
+    return files("crime_jobs") / "hive"
 
 
 def list_scripts() -> list[Script]:
@@ -131,7 +132,10 @@ def list_scripts() -> list[Script]:
     list of Script
         In the order of their numbers.
     """
-    return [Script(path, path.read_text(encoding="utf-8")) for path in sorted(folder().glob("*.hql"))]
+    found = sorted(
+        (entry for entry in folder().iterdir() if entry.name.endswith(".hql")), key=lambda e: e.name
+    )
+    return [Script(Path(str(entry)), entry.read_text(encoding="utf-8")) for entry in found]
 
 
 def find(name: str) -> list[Script]:
