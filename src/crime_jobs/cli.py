@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from crime_jobs import __version__, output
+from crime_jobs import __version__, cli_emr, output
 from crime_jobs import settings as settings_module
 from crime_jobs.cli_options import Env, Lake, Landing, Output, Region, pairs, settings_for
 from crime_jobs.errors import CrimeJobsError
@@ -141,6 +141,9 @@ def show_settings(
         for name in settings_module.VARIABLES
     ]
     output.show(rows, output_format, title=f"Environment {settings.env}")
+
+
+cli_emr.register(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,7 +1,7 @@
 """What a run leaves beside its logs: how far it is, and in the end what it did or why it could not.
 
 EMR pushes a step's logs to S3 every few minutes, and those of a driver in YARN to another place than those
-of the step. So whoever submits a run names a folder (``--outcome``), and the run itself writes two files there:
+of the step. So whoever submits a run names a folder (``--outcome``), and the run writes two files there:
 
 ``progress.json``
     ``{"job": "hot_spots", "number": 8, "of": 10, "seconds": 12.3}``, anew whenever a job begins.

@@ -124,6 +124,17 @@ def progress() -> Iterator[Callable[[Progress], None]]:
         yield tell
 
 
+def note(text: str) -> None:
+    """Write a remark to stderr.
+
+    Parameters
+    ----------
+    text
+        The remark.
+    """
+    Console(stderr=True, soft_wrap=True, highlight=False).print(escape(text))
+
+
 def complain(message: str, hint: str = "") -> None:
     """Write an error to stderr.
 
