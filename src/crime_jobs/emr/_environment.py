@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from crime_jobs.emr import _wheels
 from crime_jobs.emr._archive import make_tar
-from crime_jobs.emr._wheels import Architecture, download, pins, platforms
+from crime_jobs.emr._wheels import Architecture
 from crime_jobs.errors import CrimeJobsError
 
 #: To be raised when the rules of packing change, so that no archive made by the old ones is taken.
@@ -48,8 +49,8 @@ def environment(architecture: Architecture, tell: Tell) -> tuple[Path, str, dict
     CrimeJobsError
         If a wheel can't be had or is not sound, or the cache can't be written.
     """
-    wanted = pins(architecture)
-    recipe = [RECIPE, platforms(architecture), wanted]
+    wanted = _wheels.pins(architecture)
+    recipe = [RECIPE, _wheels.platforms(architecture), wanted]
     name = hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:16]
     folder = cache_folder() / f"{name}-{architecture}"
     try:
@@ -86,7 +87,7 @@ def _build(folder: Path, wanted: dict[str, str], architecture: Architecture, tel
         for new in (wheels, made):
             new.mkdir(parents=True)
         tell(f"fetching {len(wanted)} packages", 0, None)
-        fetched = download(wanted, architecture, wheels)
+        fetched = _wheels.download(wanted, architecture, wheels)
         archive = made / "archive"
         digest = make_tar(fetched, archive, lambda done, total: tell("packing the environment", done, total))
         archive.rename(made / f"{digest}.tar.gz")
