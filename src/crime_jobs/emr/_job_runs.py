@@ -54,7 +54,7 @@ class JobRuns:
         wanted = "Hive" if work.kind == "hive" else "Spark"
         if wanted != self.target.engine:
             raise WrongUsage(
-                f"{work.name} needs an application of type {wanted}; {self.target} is of {self.target.engine}.",
+                f"{work.name} needs an application of type {wanted}; {self.target} is {self.target.engine}.",
                 hint="Choose another with --on.",
             )
         outcome = outcome_folder(self._settings, token) if work.kind == "job" else None
