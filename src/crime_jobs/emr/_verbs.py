@@ -15,7 +15,7 @@ from crime_jobs.emr._job_runs import JobRuns
 from crime_jobs.emr._steps import Steps
 from crime_jobs.emr._upload import Part, digest, upload
 from crime_jobs.emr.package import ship
-from crime_jobs.emr.runs import new_token
+from crime_jobs.emr.runs import bare_name, new_token
 from crime_jobs.emr.screen import live, show_cause
 from crime_jobs.errors import JobFailed, WrongUsage
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from crime_jobs.emr.submit import Ended, Tell
     from crime_jobs.emr.work import Work
     from crime_jobs.settings import Settings
+
+#: So many of the newest runs are looked at for one that is under way.
+_LOOKED_AT = 50
 
 
 @dataclass(frozen=True)
@@ -93,9 +96,37 @@ def send(settings: Settings, wanted: Wanted) -> Status:
             hint="Leave out --no-wait; or put the chain on a schedule: `crime-jobs schedule`.",
         )
     service = service_of(settings)
+    _refuse_two_writers(service, wanted.works)
     manifest = _packed(settings, wanted)
     run = service.submit(_with_script(settings, wanted.works[0]), manifest, new_token(), wanted.conf)
     return service.look(run.id)
+
+
+def _refuse_two_writers(service: Service, works: list[Work]) -> None:
+    """Refuse a job while another run writes the same tables: a table has one writer at a time.
+
+    A cluster that runs one step at a time puts them in turn by itself.
+    """
+    if service.target.kind == "cluster" and service.target.concurrency == 1:
+        return
+    mine = {table for work in works for table in _writes(work.name)}
+    for status in service.recent(_LOOKED_AT):
+        shared = mine & _writes(bare_name(status.run.name))
+        if shared and not status.phase.over:
+            raise WrongUsage(
+                f"{status.run.name} ({status.run.id}, {status.state}) writes {', '.join(sorted(shared))} "
+                f"too, at the same time, in {service.target}.",
+                hint=f"Wait for it (`crime-jobs watch {status.run.id} --on {service.target.id}`), or cancel it.",
+            )
+
+
+def _writes(name: str) -> set[str]:
+    from crime_jobs import jobs
+
+    try:
+        return {table for job in jobs.find(name) for table in job.writes}
+    except WrongUsage:  # a Hive script, or something that others submitted
+        return set()
 
 
 def run(settings: Settings, wanted: Wanted) -> list[Ended]:
@@ -103,6 +134,8 @@ def run(settings: Settings, wanted: Wanted) -> list[Ended]:
     submitting.end_as_ctrl_c()
     # The target first: that it is not there should not cost an upload.
     service = None if settings.on == targets.TRANSIENT else service_of(settings)
+    if service:
+        _refuse_two_writers(service, wanted.works)
     manifest = _packed(settings, wanted)
     works = [_with_script(settings, work) for work in wanted.works]
     with live() as tell:
