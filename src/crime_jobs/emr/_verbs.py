@@ -116,7 +116,7 @@ def _refuse_two_writers(service: Service, works: list[Work]) -> None:
             raise WrongUsage(
                 f"{status.run.name} ({status.run.id}, {status.state}) writes {', '.join(sorted(shared))} "
                 f"too, at the same time, in {service.target}.",
-                hint=f"Wait for it (`crime-jobs watch {status.run.id} --on {service.target.id}`), or cancel it.",
+                hint=f"`crime-jobs watch {status.run.id} --on {service.target.id}` waits for it.",
             )
 
 
