@@ -5,14 +5,15 @@ from __future__ import annotations
 import enum
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from crime_harness import install, stack
+from crime_harness import engines, install, stack
 from crime_harness.files import only_one
 from crime_harness.places import DEFAULT_PORT, Places, pinned
 from crime_harness.steps import Steps
@@ -38,6 +39,20 @@ Port = Annotated[
 ]
 
 
+class Kind(NamedTuple):
+    """What is said of a server, and how it is asked whether it answers."""
+
+    title: str
+    responds: Callable[[str], bool]
+
+
+#: The servers, in the order in which they start.
+SERVERS = {
+    stack.NAME: Kind("LocalStack is", stack.responds),
+    engines.NAME: Kind("the engines are", engines.responds),
+}
+
+
 class Output(enum.StrEnum):
     """How ``status`` prints."""
 
@@ -47,52 +62,59 @@ class Output(enum.StrEnum):
 
 @app.command()
 def up(port: Port = DEFAULT_PORT, state_dir: StateDir = None) -> None:
-    """Start LocalStack, make the buckets, write up.env. Twice is harmless."""
+    """Start LocalStack and the engines, make the buckets, write up.env. Twice is harmless."""
     places = Places.of(state_dir)
     supervisor = Supervisor(places.run)
     with only_one(places.run / "lock", err):
-        state, known = _state(supervisor)
-        if state is State.UP and known and places.env_file.is_file():
-            out.print(f"LocalStack is already up at {_where(known, places)}")
+        found = {name: _state(supervisor, name) for name in SERVERS}
+        if places.env_file.is_file() and all(state is State.UP for state, _ in found.values()):
+            _say("LocalStack is already up", [known for _, known in found.values()], places)
             return
-        if state is not State.DOWN:
-            err.print(f"LocalStack was started before and is {state}; cleaning up after it.")
+        if any(state is not State.DOWN for state, _ in found.values()):
+            said = " and ".join(f"{SERVERS[name].title} {state}" for name, (state, _) in found.items())
+            err.print(f"Started before: {said}; cleaning up.")
             _remove(places, supervisor)
-        known = _start(places, supervisor, port)
-    out.print(f"LocalStack {pinned('localstack-core')} is up at {_where(known, places)}")
+        started = _start(places, supervisor, port)
+    _say(f"LocalStack {pinned('localstack-core')} is up", started, places)
 
 
-def _start(places: Places, supervisor: Supervisor, port: int) -> Record:
+def _start(places: Places, supervisor: Supervisor, port: int) -> list[Record | None]:
     with Steps(err) as steps:
         installed = install.install(places, steps)
         shutil.rmtree(stack.files(places), ignore_errors=True)
         install.lay_out(installed, stack.files(places))
-        server = stack.server(places, installed, port)
+        server, beside = stack.server(places, installed, port), engines.server(places, installed, port)
         try:
             known = steps.do("Starting LocalStack", lambda: supervisor.start(server))
+            others = steps.do("Starting the engines", lambda: supervisor.start(beside))
             steps.do("Buckets and landing", lambda: stack.run_hooks(places, server.endpoint))
-            stack.write_settings(places, installed, server.endpoint)
+            stack.write_settings(places, installed, server.endpoint, engines.settings(beside.endpoint))
             supervisor.ready(known)
+            supervisor.ready(others)
         except BaseException:  # also Ctrl-C: no half-made stack stays
             _remove(places, supervisor)
             raise
-    return known
+    return [known, others]
 
 
 @app.command()
 def down(state_dir: StateDir = None) -> None:
-    """Stop LocalStack with all its processes and forget it. Harmless when nothing runs."""
+    """Stop LocalStack and the engines with all their processes. Harmless when nothing runs."""
     places = Places.of(state_dir)
     with only_one(places.run / "lock", err):
         stopped = _remove(places, Supervisor(places.run))
-    out.print(f"Stopped LocalStack ({stopped} processes)." if stopped else "Nothing was running.")
+    out.print(
+        f"Stopped LocalStack and the engines ({stopped} processes)." if stopped else "Nothing was running."
+    )
 
 
 def _remove(places: Places, supervisor: Supervisor) -> int:
     for path in (places.env_file, places.spark_conf):
         path.unlink(missing_ok=True)
-    stopped = supervisor.stop(stack.NAME)
-    shutil.rmtree(stack.files(places), ignore_errors=True)
+    # The engines first: their steps speak to LocalStack.
+    stopped = sum(supervisor.stop(name) for name in reversed(SERVERS))
+    for folder in (stack.files(places), engines.files(places)):
+        shutil.rmtree(folder, ignore_errors=True)
     return stopped
 
 
@@ -101,28 +123,35 @@ def status(
     state_dir: StateDir = None,
     output: Annotated[Output, typer.Option("--output", help="How to print it.")] = Output.TABLE,
 ) -> None:
-    """Say how the servers are; exit code 0 if up, else 1."""
+    """Say how the servers are; exit code 0 if all are up, else 1."""
     supervisor = Supervisor(Places.of(state_dir).run)
-    state, known = _state(supervisor)
-    row = {
-        "service": stack.NAME,
-        "endpoint": _endpoint(known) if known else None,
-        "state": str(state),
-        "pid": known.pid if known else None,
-        "since": known.since if known else None,
-    }
-    if output is Output.JSON:
-        typer.echo(json.dumps([row]))
-    else:
-        table = Table(*row)
-        table.add_row(*(str(value) if value is not None else "-" for value in row.values()))
-        out.print(table)
-    if state in (State.DEAD, State.SILENT):
-        err.print(
-            f"LocalStack is {state}; its log is {supervisor.log(stack.NAME)}. "
-            "Run `make up` to start it again."
+    rows, states = [], []
+    for name in SERVERS:
+        state, known = _state(supervisor, name)
+        states.append(state)
+        rows.append(
+            {
+                "service": name,
+                "endpoint": _endpoint(known) if known else None,
+                "state": str(state),
+                "pid": known.pid if known else None,
+                "since": known.since if known else None,
+            }
         )
-    if state is not State.UP:
+    if output is Output.JSON:
+        typer.echo(json.dumps(rows))
+    else:
+        table = Table(*rows[0])
+        for row in rows:
+            table.add_row(*(str(value) if value is not None else "-" for value in row.values()))
+        out.print(table)
+    for name, state in zip(SERVERS, states, strict=True):
+        if state in (State.DEAD, State.SILENT):
+            err.print(
+                f"{SERVERS[name].title} {state}; the log is {supervisor.log(name)}. "
+                "Run `make up` to start it again."
+            )
+    if any(state is not State.UP for state in states):
         raise typer.Exit(1)
 
 
@@ -137,15 +166,16 @@ def jars() -> None:
     typer.echo(stack.class_path_of(folder))
 
 
-def _state(supervisor: Supervisor) -> tuple[State, Record | None]:
-    state, known = supervisor.state(stack.NAME), supervisor.record(stack.NAME)
-    if state is State.UP and known and not stack.responds(_endpoint(known)):
+def _state(supervisor: Supervisor, name: str) -> tuple[State, Record | None]:
+    state, known = supervisor.state(name), supervisor.record(name)
+    if state is State.UP and known and not SERVERS[name].responds(_endpoint(known)):
         state = State.SILENT
     return state, known
 
 
-def _where(known: Record, places: Places) -> str:
-    return f"{_endpoint(known)} (pid {known.pid}). Environment: {places.env_file}"
+def _say(what: str, records: list[Record | None], places: Places) -> None:
+    first, second = (f"{_endpoint(known)} (pid {known.pid})" for known in records if known)
+    out.print(f"{what} at {first}, the engines at {second}. Environment: {places.env_file}")
 
 
 def _endpoint(known: Record) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,9 @@ NAME = "localstack"
 REGION = "us-east-1"
 LANDING = "s3://crime-landing/ncrb"
 LAKE = "s3://crime-lake/lake"
+ARTIFACTS = "s3://crime-artifacts"
+LOGS = "s3://crime-logs/emr"
+RUNTIME_ROLE = "arn:aws:iam::000000000000:role/crime-jobs-runtime"
 
 #: LocalStack takes any credentials; these can open nothing on AWS.
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
@@ -182,7 +185,7 @@ def run_hooks(places: Places, endpoint: str) -> None:
         run([str(places.python), str(script)], places.run / "init.log", env=env)
 
 
-def write_settings(places: Places, installed: Installed, endpoint: str) -> None:
+def write_settings(places: Places, installed: Installed, endpoint: str, engines: Mapping[str, str]) -> None:
     """Write ``up.env`` and the Spark properties it names.
 
     Parameters
@@ -193,6 +196,8 @@ def write_settings(places: Places, installed: Installed, endpoint: str) -> None:
         Where the S3A jars are.
     endpoint
         The stack's address.
+    engines
+        The variables with which programs find the engines.
     """
     class_path = class_path_of(installed.s3a)
     properties = spark_properties(endpoint, class_path)
@@ -203,12 +208,16 @@ def write_settings(places: Places, installed: Installed, endpoint: str) -> None:
     )
     values = {
         "AWS_ENDPOINT_URL": endpoint,
+        **engines,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
         **CREDENTIALS,
         "AWS_EC2_METADATA_DISABLED": "true",
         "CRIME_JOBS_LANDING": LANDING,
         "CRIME_JOBS_LAKE": LAKE,
+        "CRIME_JOBS_ARTIFACTS": ARTIFACTS,
+        "CRIME_JOBS_LOGS": LOGS,
+        "CRIME_JOBS_RUNTIME_ROLE": RUNTIME_ROLE,
         "CRIME_JOBS_SPARK_CONF": str(places.spark_conf),
         "CRIME_JOBS_SPARK_EXTRA_CLASSPATH": class_path,
     }

@@ -19,8 +19,9 @@ pytestmark = pytest.mark.localstack
 
 
 def running() -> dict[str, object]:
-    """The one row of `status --output json`."""
-    (row,) = json.loads(harness("status", "--output", "json").stdout)
+    """LocalStack's row of `status --output json`."""
+    row, engines = json.loads(harness("status", "--output", "json").stdout)
+    assert engines["service"] == "engines"
     assert isinstance(row, dict)
     return row
 
@@ -43,7 +44,7 @@ def test_it_listens_on_the_loopback_address_alone(stack: Stack) -> None:
 
 def test_the_buckets_and_the_landing_are_there(stack: Stack) -> None:
     buckets = {found["Name"] for found in stack.client("s3").list_buckets()["Buckets"]}
-    assert {"crime-landing", "crime-lake", "crime-logs"} <= buckets
+    assert {"crime-landing", "crime-lake", "crime-logs", "crime-artifacts"} <= buckets
 
     shipped = [path for path in (ROOT / "data").iterdir() if path.suffix in {".csv", ".geojson"}]
     prefix = stack.landing.removeprefix("s3://crime-landing/")

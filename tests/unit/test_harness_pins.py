@@ -87,7 +87,7 @@ def hook_constant(name: str, constant: str) -> object:
 def test_the_addresses_in_up_env_lie_in_buckets_that_the_hooks_make() -> None:
     buckets = hook_constant("10_buckets.py", "BUCKETS")
     assert isinstance(buckets, tuple)
-    for uri in (stack.LANDING, stack.LAKE):
+    for uri in (stack.LANDING, stack.LAKE, stack.ARTIFACTS, stack.LOGS):
         assert uri.split("/")[2] in buckets
     bucket, prefix = (hook_constant("20_landing.py", name) for name in ("BUCKET", "PREFIX"))
     assert f"s3://{bucket}/{prefix}" == stack.LANDING

@@ -167,14 +167,9 @@ def test_the_users_aws_settings_do_not_reach_localstack(
 
 def test_status_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["status", "--state-dir", str(tmp_path), "--output", "json"]) == 1
-    (row,) = json.loads(capsys.readouterr().out)
-    assert row == {
-        "service": "localstack",
-        "endpoint": None,
-        "state": "down",
-        "pid": None,
-        "since": None,
-    }
+    rows = json.loads(capsys.readouterr().out)
+    nothing = {"endpoint": None, "state": "down", "pid": None, "since": None}
+    assert rows == [{"service": name, **nothing} for name in ("localstack", "engines")]
 
 
 def test_wrong_options_are_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:

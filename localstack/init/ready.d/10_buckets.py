@@ -4,7 +4,7 @@ import os
 
 import boto3
 
-BUCKETS = ("crime-landing", "crime-lake", "crime-logs")
+BUCKETS = ("crime-landing", "crime-lake", "crime-logs", "crime-artifacts")
 
 s3 = boto3.client(
     "s3",

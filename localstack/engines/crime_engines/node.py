@@ -1,0 +1,132 @@
+"""The machine that stands for all nodes: its Python, Java and Spark, and what its processes find there.
+
+A step must find what it would find on EMR and no more: Python without this project's packages, Spark, the
+AWS settings that lead to LocalStack and to the engines. What a step brings along is then really needed.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from crime_engines.storage import Storage
+
+#: LocalStack takes any credentials; these can open nothing on AWS.
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+
+#: Of the environment of the server, what a node has too: the way out, whom to trust, and the harness's mark.
+PASSED_ON = (
+    *("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"),
+    *("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT", "PIP_INDEX_URL"),
+    "CRIME_HARNESS_MARK",
+)
+
+#: Services of the engines, as the variables ``AWS_ENDPOINT_URL_<SERVICE>`` name them.
+SERVICES = ("EMR", "EMR_SERVERLESS")
+
+
+@dataclass(frozen=True)
+class Node:
+    """Where processes run.
+
+    Parameters
+    ----------
+    state
+        Folder of all clusters' and applications' files.
+    localstack, engines
+        Addresses.
+    class_path
+        Jars with which Spark reads and writes S3.
+    spark_home
+        The folder of the package ``pyspark``.
+    java_home
+        A Java that Spark runs on; ``None`` where the ``java`` on PATH serves.
+    aws
+        The ``aws`` command, ``None`` where there is none.
+    """
+
+    state: Path
+    localstack: str
+    engines: str
+    class_path: str
+    spark_home: Path
+    java_home: str | None = None
+    aws: Path | None = None
+    storage: Storage = field(init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "storage", Storage(self.localstack))
+
+    @property
+    def bin(self) -> Path:
+        """Folder of the programs that a node has."""
+        return self.state / "node" / "bin"
+
+    def prepare(self) -> None:
+        """Make the node's programs and its Python, of the interpreter that this environment was made of."""
+        with self._lock:
+            if (self.bin / "spark-submit").exists():
+                return
+            python: str = getattr(sys, "_base_executable", sys.executable)
+            # Without pip and packages: neither this project's nor those that were put beside the interpreter.
+            subprocess.run(
+                [python, "-m", "venv", "--without-pip", str(self.state / "node")],
+                check=True,
+                env={"PATH": os.defpath},
+            )
+            (self.state / "home").mkdir(exist_ok=True)
+            programs = {"pyspark": "pyspark", "spark-sql": "spark-sql", "spark-submit": "spark-submit"}
+            if self.aws:
+                (self.bin / "aws").symlink_to(self.aws)
+            for name, program in programs.items():  # spark-submit last: it says that all is there
+                script = self.bin / name
+                script.write_text(f'#!/bin/sh\nexec "$SPARK_HOME/bin/{program}" "$@"\n', encoding="utf-8")
+                script.chmod(0o755)
+
+    def environ(self, region: str, tmp: Path) -> dict[str, str]:
+        """Return the environment of a process on the node.
+
+        Parameters
+        ----------
+        region
+            The region that the node is in.
+        tmp
+            Folder for temporary files; made.
+
+        Returns
+        -------
+        dict
+        """
+        tmp.mkdir(parents=True, exist_ok=True)
+        java = [str(Path(self.java_home) / "bin")] if self.java_home else []
+        path = [str(self.bin), *java, os.environ.get("PATH", os.defpath)]
+        found = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        found |= {
+            "PATH": os.pathsep.join(path),
+            "HOME": str(self.state / "home"),  # the user's ~/.aws stays the user's
+            "USER": "hadoop",
+            "LANG": "C.UTF-8",
+            "SPARK_LOCAL_IP": "127.0.0.1",
+            "SPARK_LOCAL_DIRS": str(tmp),
+            "TMPDIR": str(tmp),
+            "PYTHONNOUSERSITE": "1",
+            "SPARK_HOME": str(self.spark_home),
+            # At the end of the class path whatever a step puts before it, so that s3:// always works.
+            "SPARK_DIST_CLASSPATH": self.class_path,
+            "NO_PROXY": "127.0.0.1,localhost",
+            "no_proxy": "127.0.0.1,localhost",
+            "AWS_ENDPOINT_URL": self.localstack,
+            **{f"AWS_ENDPOINT_URL_{name}": self.engines for name in SERVICES},
+            "AWS_REGION": region,
+            "AWS_DEFAULT_REGION": region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            **CREDENTIALS,
+        }
+        if home := self.java_home or os.environ.get("JAVA_HOME"):
+            found["JAVA_HOME"] = home
+        return found
