@@ -89,32 +89,37 @@ def find(settings: Settings, on: str | None = None) -> Target:
         return _cluster(settings, on)
     if _APPLICATION_ID.fullmatch(on):
         return _application(settings, on)
-    clusters, applications = _called(settings, on)
-    found = [*clusters, *applications]
-    if len(found) != 1:
-        several = f"{len(found)} are: {', '.join(str(name) for name in found)}"
-        where = f"in {aws.region(settings)}"
+    # Clusters first: whoever works with them alone may not be allowed to list applications.
+    if clusters := _clusters_called(settings, on):
+        return _cluster(settings, _only(clusters, "clusters", on, settings))
+    if applications := _applications_called(settings, on):
+        return _application(settings, _only(applications, "applications", on, settings))
+    raise WrongUsage(
+        f"No cluster or application in {aws.region(settings)} is called {on!r}.",
+        hint="`crime-jobs cluster up` makes a cluster; `crime-jobs cluster status` shows those there are.",
+    )
+
+
+def _only(found: list[str], what: str, name: str, settings: Settings) -> str:
+    if len(found) > 1:
         raise WrongUsage(
-            f"No cluster or application {where} is called {on!r}."
-            if not found
-            else f"{on!r} is not one cluster or application {where}; {several}.",
-            hint="`crime-jobs cluster up` makes a cluster." if not found else "Give --on with an id.",
+            f"{len(found)} {what} in {aws.region(settings)} are called {name!r}: {', '.join(found)}.",
+            hint="Give --on with an id.",
         )
-    return _cluster(settings, found[0]) if clusters else _application(settings, found[0])
+    return found[0]
 
 
-def _called(settings: Settings, name: str) -> tuple[list[str], list[str]]:
-    with aws.refusals(f"Looking for {name}"):
+def _clusters_called(settings: Settings, name: str) -> list[str]:
+    with aws.refusals(f"Looking for a cluster {name}"):
         pages = aws.client("emr", settings).get_paginator("list_clusters").paginate(ClusterStates=list(ALIVE))
-        clusters = [c["Id"] for page in pages for c in page["Clusters"] if c["Name"] == name]
-        serverless = aws.client("emr-serverless", settings).get_paginator("list_applications")
-        applications = [
-            a["id"]
-            for page in serverless.paginate(states=list(USABLE))
-            for a in page["applications"]
-            if a.get("name") == name
-        ]
-    return clusters, applications
+        return [c["Id"] for page in pages for c in page["Clusters"] if c["Name"] == name]
+
+
+def _applications_called(settings: Settings, name: str) -> list[str]:
+    with aws.refusals(f"Looking for an application {name}"):
+        found = aws.client("emr-serverless", settings).get_paginator("list_applications")
+        pages = found.paginate(states=list(USABLE))
+        return [a["id"] for page in pages for a in page["applications"] if a.get("name") == name]
 
 
 def _cluster(settings: Settings, cluster_id: str) -> Target:
