@@ -13,6 +13,7 @@ from crime_engines.control import Control
 from crime_engines.emr import Emr
 from crime_engines.node import Node
 from crime_engines.server import Engines, application
+from crime_engines.serverless import EmrServerless
 from crime_jobs.spark import find_java_home
 
 
@@ -42,7 +43,7 @@ def main() -> None:
     )
     given.state.mkdir(parents=True, exist_ok=True)
     control = Control()
-    engines = Engines([Emr(node, control)], control)
+    engines = Engines([Emr(node, control), EmrServerless(node, control)], control)
     uvicorn.run(
         application(engines),
         host="127.0.0.1",

@@ -15,21 +15,21 @@ class Fault:
 
     Parameters
     ----------
-    service
-        As botocore calls it, or ``*``.
     operation
         For example ``DescribeStep``, or ``*``.
     code, message, status
         The error.
+    service
+        As botocore calls it, or ``*``.
     times
         How many calls get it; ``None`` for all, until the faults are cleared.
     after
         How many calls go well first.
     """
 
-    service: str
     operation: str
     code: str
+    service: str = "*"
     message: str = "Ordered at the engines' own endpoint."
     status: int = 400
     times: int | None = None
@@ -57,13 +57,14 @@ class Pace:
     log_delay_seconds
         From the end of a step or job run to its logs being in S3. With 0 they are there before its state says
         that it has ended.
-    idle_factor
-        What idle time-outs, whose least is a minute, are multiplied with.
+    timeout_factor
+        What time-outs whose least is a minute are multiplied with: of idle clusters and applications, and of
+        job runs.
     """
 
     start_seconds: float = 0.0
     log_delay_seconds: float = 0.0
-    idle_factor: float = 1.0
+    timeout_factor: float = 1.0
 
 
 @dataclass
@@ -90,7 +91,7 @@ class Control:
         known = {known.name for known in fields(Fault)}
         if unknown := sorted(given.keys() - known):
             raise ValueError(f"A fault has no {', '.join(unknown)}; it has {', '.join(sorted(known))}.")
-        if missing := sorted({"service", "operation", "code"} - given.keys()):
+        if missing := sorted({"operation", "code"} - given.keys()):
             raise ValueError(f"A fault needs {', '.join(missing)}.")
         with self._lock:
             self._faults.append(Fault(**given))

@@ -20,16 +20,8 @@ MASTER = "local[2]"
 DESCRIPTIVE = frozenset(
     {"spark", "spark-log4j2", "spark-metrics", "hue-ini", "livy-conf", "livy-env", "livy-log4j2", "hive"}
     | {"hive-env", "hive-log4j2", "hive-exec-log4j2", "hiveserver2-site", "hdfs-site", "hadoop-env"}
-    | {
-        "hadoop-log4j",
-        "yarn-env",
-        "mapred-site",
-        "mapred-env",
-        "capacity-scheduler",
-        "tez-site",
-        "emrfs-site",
-    }
-    | {"httpfs-site", "hcatalog-webhcat-site"}
+    | {"hadoop-log4j", "yarn-env", "mapred-site", "mapred-env", "capacity-scheduler", "tez-site"}
+    | {"emrfs-site", "spark-driver-log4j2", "spark-executor-log4j2"}
 )
 HONOURED = frozenset(
     {"spark-defaults", "spark-env", "hive-site", "spark-hive-site", "core-site", "yarn-site"}
@@ -162,7 +154,7 @@ def base_properties(node: Node, home: Path) -> dict[str, str]:
     }
 
 
-def write_conf(node: Node, home: Path, classified: Classified) -> Path:
+def write_conf(node: Node, home: Path, classified: Classified, folder: Path) -> None:
     """Write the configuration folder of a cluster or job run.
 
     Parameters
@@ -173,13 +165,9 @@ def write_conf(node: Node, home: Path, classified: Classified) -> Path:
         Folder of the cluster or application, where its metastore and warehouse are too.
     classified
         Its classifications.
-
-    Returns
-    -------
-    Path
-        For ``SPARK_CONF_DIR``.
+    folder
+        The configuration folder, for ``SPARK_CONF_DIR``; made.
     """
-    folder = home / "conf"
     folder.mkdir(parents=True, exist_ok=True)
     # What YARN does is done by `yarn`; Spark without YARN must not do it again.
     mine = {key: value for key, value in classified.spark.items() if key not in SAME}
@@ -187,7 +175,6 @@ def write_conf(node: Node, home: Path, classified: Classified) -> Path:
     lines = [f"{name} {_property(value)}\n" for name, value in properties.items()]
     (folder / "spark-defaults.conf").write_text("".join(lines), encoding="utf-8")
     (folder / "hive-site.xml").write_text(_hive_site(home, classified.hive), encoding="utf-8")
-    return folder
 
 
 def _property(value: str) -> str:

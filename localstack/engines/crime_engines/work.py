@@ -137,17 +137,17 @@ class Work:
         self.check()
         return code
 
-    def stop(self, *, force: bool = False) -> None:
+    def stop(self, grace: float = GRACE) -> None:
         """Tell it to stop and wait until no process of it is left.
 
         Parameters
         ----------
-        force
-            Give its processes no time to end by themselves.
+        grace
+            Seconds that its processes have to end by themselves.
         """
         with self._lock:
             self._stopped.set()
-        end(TASK, self.task, force=force)
+        end(TASK, self.task, grace)
 
 
 def family(variable: str, value: str) -> list[psutil.Process]:
@@ -172,17 +172,17 @@ def family(variable: str, value: str) -> list[psutil.Process]:
     return found
 
 
-def end(variable: str, value: str, *, force: bool = False) -> None:
+def end(variable: str, value: str, grace: float = GRACE) -> None:
     """End the processes with a variable in their environment: SIGTERM, after a while SIGKILL.
 
     Parameters
     ----------
     variable, value
         `OWNER` or `TASK`, and the id.
-    force
-        SIGKILL at once.
+    grace
+        Seconds between the two.
     """
-    deadline = time.monotonic() + (0 if force else GRACE)
+    deadline = time.monotonic() + grace
     told: set[int] = set()
     quiet = 0
     while quiet < 2:  # noqa: PLR2004 - one that is just being started shows no environment for a moment

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from crime_engines.hive import OPTIONS, hive_arguments
 from crime_engines.protocol import invalid
 from crime_engines.spark_conf import MASTER, check_master
 from crime_engines.spark_submit import Submission, parse, rebuilt
@@ -14,11 +15,6 @@ from crime_engines.yarn import ATTEMPTS, Application, Place
 
 #: The application of the cluster that brings each command; None for what every node has.
 COMMANDS = {"spark-submit": "Spark", "spark-sql": "Spark", "hive-script": "Hive", "bash": None}
-
-#: Options of hive and spark-sql that take a value (HiveQL's, as Spark's own command line takes them).
-_HIVE = frozenset(
-    {"-e", "-f", "-i", "-d", "--define", "--hivevar", "-hivevar", "--hiveconf", "-hiveconf", "--database"}
-)
 
 
 @dataclass(frozen=True)
@@ -135,7 +131,7 @@ def _without_master(arguments: list[str]) -> list[str]:
             if (value := next(rest, "")) not in ("yarn", "client"):
                 raise invalid(f"spark-sql {argument} {value} is not supported here.")
             continue
-        if argument not in _HIVE and argument != "--conf":
+        if argument not in OPTIONS and argument != "--conf":
             kept.append(argument)
             continue
         following = next(rest, None)
@@ -153,16 +149,7 @@ def _hive_script(arguments: list[str]) -> list[str]:
     start = arguments.index("--args")
     if extra := [item for item in arguments[1:start] if not item.startswith("--hive-versions")]:
         raise invalid(f"hive-script {extra[0]} is not supported here.")
-    given, kept = iter(arguments[start + 1 :]), []
-    for option in given:
-        name, sign, value = option.partition("=")
-        if name not in _HIVE:
-            raise invalid(f"hive {option} is not supported here, only {', '.join(sorted(_HIVE))}.")
-        text = value if sign else next(given, None)
-        if text is None:
-            raise invalid(f"hive {option} needs a value.")
-        kept += [{"-hivevar": "--hivevar", "-hiveconf": "--hiveconf"}.get(name, name), text]
-    return kept
+    return hive_arguments(arguments[start + 1 :])
 
 
 def default_attempts(yarn_site: dict[str, str]) -> int:

@@ -66,11 +66,11 @@ class Life(threading.Thread):
 
     def interrupt(self) -> None:
         """Stop what it is doing, once it is ending."""
-        self._boot.stop(force=True)
+        self._boot.stop(grace=0)
         with self._cluster.changed:
             works = [step.work for step in self._cluster.steps if step.work and step.is_open]
         for work in works:
-            work.stop(force=True)
+            work.stop(grace=0)
 
     def _start(self) -> None:
         cluster = self._cluster
@@ -80,7 +80,7 @@ class Life(threading.Thread):
             cluster.state = "BOOTSTRAPPING"
             cluster.reason = {"Message": "Running bootstrap actions"}
         self._node.prepare()
-        write_conf(self._node, cluster.home, cluster.classified)
+        write_conf(self._node, cluster.home, cluster.classified, cluster.home / "conf")
         bootstrap(self._node, cluster, self._boot, self._instance)
         with cluster.changed:
             cluster.ready = now()
@@ -115,7 +115,7 @@ class Life(threading.Thread):
         """Return the seconds until the auto-termination policy ends the cluster; ``None`` without one."""
         if self._cluster.idle_timeout is None or self._cluster.protected:
             return None
-        idle = self._cluster.idle_timeout * self._control.pace.idle_factor
+        idle = self._cluster.idle_timeout * self._control.pace.timeout_factor
         return idle_since + idle - time.monotonic()
 
     def _start_step(self, step: Step) -> None:
@@ -177,7 +177,7 @@ class Life(threading.Thread):
         self.interrupt()
         for thread in self._threads:
             thread.join()
-        end(OWNER, cluster.id, force=True)  # whatever a step or a bootstrap action left behind
+        end(OWNER, cluster.id, grace=0)  # whatever a step or a bootstrap action left behind
         with cluster.changed:
             cluster.ended = now()
             cluster.state = "TERMINATED_WITH_ERRORS" if cluster.in_error else "TERMINATED"

@@ -15,6 +15,7 @@ from crime_engines.emr.requests import check_concurrency, check_idle, check_run,
 from crime_engines.node import Node
 from crime_engines.protocol import Call, Handler, Refusal, ServiceModel, invalid
 from crime_engines.spark_conf import classify
+from crime_engines.work import GRACE
 
 T = TypeVar("T")
 
@@ -207,13 +208,13 @@ class Emr:
         ids = call.params["StepIds"]
         if not 1 <= len(ids) <= MOST_IDS["CancelSteps"]:
             raise invalid(f"StepIds must be 1 to {MOST_IDS['CancelSteps']}.")
-        force = call.params.get("StepCancellationOption") == "TERMINATE_PROCESS"
+        grace = 0.0 if call.params.get("StepCancellationOption") == "TERMINATE_PROCESS" else GRACE
         with cluster.changed:
-            infos = [self._cancel(cluster, step_id, force=force) for step_id in ids]
+            infos = [self._cancel(cluster, step_id, grace) for step_id in ids]
             cluster.changed.notify_all()
         return {"CancelStepsInfoList": infos}
 
-    def _cancel(self, cluster: Cluster, step_id: str, *, force: bool) -> dict[str, str]:
+    def _cancel(self, cluster: Cluster, step_id: str, grace: float) -> dict[str, str]:
         step: Step | None = cluster.step(step_id)
         if step is None:
             raise Refusal("InvalidRequestException", f"Step id '{step_id}' is not valid.")
@@ -221,7 +222,7 @@ class Emr:
             step.state, step.message = "CANCELLED", "Cancelled by user"
         elif step.state in ("RUNNING", "CANCEL_PENDING") and step.work:
             step.state = "CANCEL_PENDING"
-            threading.Thread(target=step.work.stop, kwargs={"force": force}, daemon=True).start()
+            threading.Thread(target=step.work.stop, args=(grace,), daemon=True).start()
         else:
             return {
                 "StepId": step_id,
