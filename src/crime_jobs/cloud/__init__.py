@@ -1,0 +1,1 @@
+"""CloudFormation templates of what the jobs need on AWS; see docs/emr-clusters.md and docs/emr-schedules.md."""
