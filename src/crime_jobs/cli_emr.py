@@ -192,7 +192,7 @@ def retry(
 def _service(settings: Settings) -> Service:
     from crime_jobs.emr import _verbs
 
-    return _verbs.service_of(settings)
+    return _verbs.service_of(settings, ended=True)
 
 
 def _show_runs(found: list[Status], output_format: output.Format | None, title: str = "") -> None:

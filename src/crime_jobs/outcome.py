@@ -33,9 +33,11 @@ PROGRESS, OUTCOME = "progress.json", "outcome.json"
 
 #: How Spark and our own messages name a file that was being read.
 _READING = re.compile(
-    r"(?:reading file:?|landing file can't be used:|Could not read footer for file:?|Path does not exist:)"
-    r"\s*((?:[a-z0-9]+:/+|/)?[^\s:,;'\"]+)"
+    r"(?:reading file:?|can't be used:|can't read:|Could not read footer for file:?|Path does not exist:)"
+    r"\s*((?:[a-z0-9]+:/+)?[^\s:,;'\"]+)"
 )
+#: Where a package was unpacked to says nothing to whoever reads the traceback.
+_UNPACKED = re.compile(r'(?<=File ")[^"]*(?:\.zip|/site-packages|/environment)/')
 #: A traceback is shown on a screen: its end says what happened.
 _LINES = 60
 
@@ -127,7 +129,8 @@ def describe(error: BaseException) -> dict[str, Any]:
 
 def _python_only(lines: list[str]) -> list[str]:
     """Leave out the JVM's stack, whose first line is in the message already, and Python's underlining."""
-    return [line for line in lines if not re.match(r"\s*(at [\w.$]+\(|\.\.\. \d+ more|[~^]+$)", line)]
+    kept = (line for line in lines if not re.match(r"\s*(at [\w.$]+\(|\.\.\. \d+ more|[~^]+$)", line))
+    return [_UNPACKED.sub("", line) for line in kept]
 
 
 def _brief(report: dict[str, Any]) -> dict[str, Any]:

@@ -252,7 +252,7 @@ def test_a_program_that_raises_is_explained_from_its_log(emr: Emr, cluster: str)
     assert done.returncode == 1
     assert "ZeroDivisionError: integer division or modulo by zero" in done.stderr
     assert "line 2, in f" in done.stderr
-    again = emr.command("logs", step, "--on", cluster, "--only", "stderr")
+    again = emr.command("logs", step, "--on", cluster, "--only", "stdout")
     assert again.returncode == 0
     assert "ZeroDivisionError" in again.stdout
 
@@ -260,7 +260,7 @@ def test_a_program_that_raises_is_explained_from_its_log(emr: Emr, cluster: str)
 OUT_OF_MEMORY = """
 from pyspark.sql import SparkSession
 spark = SparkSession.builder.getOrCreate()
-spark.sparkContext._gateway.new_array(spark.sparkContext._jvm.long, 2000000000)
+spark._jvm.java.nio.ByteBuffer.allocate(2000000000)
 """
 
 
@@ -315,12 +315,13 @@ time.sleep(600)
 """
     step = python_step(emr, cluster, hangs)
     watching = emr.start("watch", step, "--on", cluster)
-    assert watching.stderr is not None
+    shown = watching.stderr
+    assert shown is not None
     until(lambda: emr.stack.keys(note), what="the running driver")
     bucket, _, key = note.removeprefix("s3://").partition("/")
     pid = int(emr.stack.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
     assert alive(pid)
-    until(lambda: "RUNNING" in watching.stderr.readline(), what="the line that says RUNNING")
+    until(lambda: "RUNNING" in shown.readline(), what="the line that says RUNNING")
     interrupt(watching, number)
     _, err = watching.communicate(timeout=60)
     assert watching.returncode == 130, err
@@ -333,8 +334,9 @@ def test_a_second_ctrl_c_leaves_the_step(emr: Emr, cluster: str) -> None:
     step = add(emr, cluster, "bash", "-c", "trap '' TERM INT; sleep 60 & wait; wait")
     emr.fault("CancelSteps", "ThrottlingException", "Rate exceeded", times=99)  # so that it takes its time
     watching = emr.start("watch", step, "--on", cluster)
-    assert watching.stderr is not None
-    until(lambda: "RUNNING" in watching.stderr.readline(), what="the line that says RUNNING")
+    shown = watching.stderr
+    assert shown is not None
+    until(lambda: "RUNNING" in shown.readline(), what="the line that says RUNNING")
     interrupt(watching)
     until(lambda: emr.calls("CancelSteps"), 20, "the cancellation")
     interrupt(watching)

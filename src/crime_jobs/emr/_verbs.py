@@ -53,13 +53,13 @@ class Wanted:
     log_wait: float
 
 
-def service_of(settings: Settings) -> Service:
-    """Return the service of the target that the settings name."""
+def service_of(settings: Settings, *, ended: bool = False) -> Service:
+    """Return the service of the target that the settings name; with `ended` also of one that has ended."""
     if settings.on == targets.TRANSIENT:
         raise WrongUsage(
             "A transient cluster has ended with its steps.", hint="Give --on with the cluster's id."
         )
-    return _service(settings, targets.find(settings))
+    return _service(settings, targets.find(settings, ended=ended))
 
 
 def _service(settings: Settings, target: targets.Target) -> Service:
@@ -163,7 +163,7 @@ def _show(_work: Work, ended: Ended) -> None:
 def watch(settings: Settings, run_id: str, log_wait: float) -> Ended:
     """Wait for a run that is under way."""
     submitting.end_as_ctrl_c()
-    service = service_of(settings)
+    service = service_of(settings, ended=True)
     with live() as tell:
         return _watched(settings, service, run_id, tell, log_wait)
 
@@ -214,7 +214,7 @@ def logs(settings: Settings, run_id: str, only: str | None, patience: float) -> 
     JobFailed
         If there are none yet; the message says where they will be.
     """
-    service = service_of(settings)
+    service = service_of(settings, ended=True)
     status = service.look(run_id)
     with live() as tell:
         found = driver_logs.await_logs(

@@ -232,7 +232,7 @@ def row(settings: Settings, name: str) -> dict[str, Any]:
     runs = next_runs(expression, zone_name, 1) if found["State"] == "ENABLED" else []
     return {
         "name": name,
-        "does": description.partition("; package")[0],
+        "does": description.partition("; package")[0].rpartition(" on ")[0].partition(" on ")[0] or description,
         "cron": expression.removeprefix("cron(").removesuffix(")"),
         "timezone": zone_name,
         "next": runs[0].isoformat(timespec="minutes") if runs else None,

@@ -57,7 +57,7 @@ class Target:
         return f"{self.kind} {self.name} ({self.id})"
 
 
-def find(settings: Settings, on: str | None = None) -> Target:
+def find(settings: Settings, on: str | None = None, *, ended: bool = False) -> Target:
     """Find a cluster or an application.
 
     Parameters
@@ -66,6 +66,8 @@ def find(settings: Settings, on: str | None = None) -> Target:
         Region and profile, and ``on`` when none is given.
     on
         Its id or name.
+    ended
+        Whether one that has ended will do, if it is named by its id: to look at its steps and logs.
 
     Returns
     -------
@@ -86,9 +88,9 @@ def find(settings: Settings, on: str | None = None) -> Target:
             "`crime-jobs cluster status` shows the clusters.",
         )
     if _CLUSTER_ID.fullmatch(on):
-        return _cluster(settings, on)
+        return _cluster(settings, on, ended=ended)
     if _APPLICATION_ID.fullmatch(on):
-        return _application(settings, on)
+        return _application(settings, on, ended=ended)
     # Clusters first: whoever works with them alone may not be allowed to list applications.
     if clusters := _clusters_called(settings, on):
         return _cluster(settings, _only(clusters, "clusters", on, settings))
@@ -122,11 +124,11 @@ def _applications_called(settings: Settings, name: str) -> list[str]:
         return [a["id"] for page in pages for a in page["applications"] if a.get("name") == name]
 
 
-def _cluster(settings: Settings, cluster_id: str) -> Target:
+def _cluster(settings: Settings, cluster_id: str, *, ended: bool = False) -> Target:
     with aws.refusals(f"Looking for cluster {cluster_id}"):
         found = aws.client("emr", settings).describe_cluster(ClusterId=cluster_id)["Cluster"]
     target = cluster_target(found)
-    if target.state not in ALIVE:
+    if target.state not in ALIVE and not ended:
         why = found["Status"].get("StateChangeReason", {}).get("Message", "")
         raise WrongUsage(
             f"The {target} has ended: {target.state}{f', {why}' if why else ''}.",
@@ -160,12 +162,12 @@ def cluster_target(found: dict[str, Any]) -> Target:
     )
 
 
-def _application(settings: Settings, application_id: str) -> Target:
+def _application(settings: Settings, application_id: str, *, ended: bool = False) -> Target:
     with aws.refusals(f"Looking for application {application_id}"):
         client = aws.client("emr-serverless", settings)
         found = client.get_application(applicationId=application_id)["application"]
     name = found.get("name") or application_id
     target = Target("application", application_id, name, found["state"], engine=found["type"].capitalize())
-    if target.state not in USABLE:
+    if target.state not in USABLE and not ended:
         raise WrongUsage(f"The {target} can't be used: {target.state}.", hint="Choose another with --on.")
     return target

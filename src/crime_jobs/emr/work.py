@@ -233,6 +233,8 @@ def step(
         properties = {
             "spark.archives": f"{manifest.environment}#{ENVIRONMENT}",
             "spark.pyspark.python": "python3.11",
+            # What failed would fail again: a second attempt costs as much, and hides the first one's log.
+            "spark.yarn.maxAppAttempts": "1",
             **_driver_python("spark.yarn.appMasterEnv."),
             **(conf or {}),
         }
