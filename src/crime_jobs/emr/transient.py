@@ -55,7 +55,9 @@ def request(
         outcome = outcome_folder(settings, token) if work.kind == "job" else None
         on_failure: requests.OnFailure = "CONTINUE" if work.go_on else "TERMINATE_CLUSTER"
         steps.append(requests.step(work, manifest, settings, outcome, on_failure, token=token, conf=conf))
-    sent = cluster.request(settings, cluster.spec_of(settings), steps, transient=True)
+    # In turn, whatever the clusters that stay do: a part may need what the one before has published.
+    spec = cluster.spec_of(settings).model_copy(update={"concurrency": 1})
+    sent = cluster.request(settings, spec, steps, transient=True)
     return {**sent, "Name": f"{sent['Name']} {new_token()}"}
 
 
@@ -94,6 +96,7 @@ def run(
         If EMR refuses.
     """
     sent = request(settings, works, manifest, conf)
+    cluster.prepare(settings)
     names = [step["Name"] for step in sent["Steps"]]
 
     def find() -> str | None:
