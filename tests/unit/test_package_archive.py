@@ -48,8 +48,10 @@ def checkout(folder: Path) -> Path:
     """A checkout as git makes it, where `hive` is a link; a copy, so that nobody edits it meanwhile."""
     package = folder / "src" / "crime_jobs"
     shutil.copytree(SOURCE, package, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "hive", folder / "hive")
-    assert (package / "hive").is_symlink()
+    links = [path for path in SOURCE.iterdir() if path.is_symlink()]
+    assert "hive" in [link.name for link in links]
+    for link in links:
+        shutil.copytree(link, folder / link.name)
     return package
 
 
@@ -57,7 +59,7 @@ def copy_with_litter(source: Path, target: Path, seed: int) -> Path:
     """The sources as another person has them: other times, modes, order on disk, and things lying about."""
     chance = random.Random(seed)  # noqa: S311 - the same each time
     files = [p for p in source.rglob("*") if p.is_file()]
-    files += list((source / "hive").iterdir())
+    files += [p for link in source.iterdir() if link.is_symlink() for p in link.iterdir() if p.is_file()]
     chance.shuffle(files)
     old = os.umask(0o077 if seed % 2 else 0o002)
     try:
