@@ -7,6 +7,7 @@ written with a capital, as AWS's SDK for Java has them, also where the service i
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -151,6 +152,7 @@ def _with_capital(name: str) -> str:
     return name[0].upper() + name[1:]
 
 
+@functools.cache  # to read a service's model takes longer than all else here
 def _input_shape(service: str, operation: str) -> Any:
     import botocore.session
 

@@ -1,0 +1,165 @@
+"""The CloudFormation templates: valid, closed to the world, no wider than the jobs need, and told as settings."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.decode import cfn_yaml  # type: ignore[import-untyped]
+
+from crime_jobs.emr._schedule_table import Table
+from crime_jobs.emr.cluster import ClusterSpec
+from crime_jobs.settings import VARIABLES
+from tests.conftest import ROOT
+
+FOLDER = ROOT / "src/crime_jobs/cloud"
+TEMPLATES = sorted(FOLDER.glob("*.yaml"))
+
+
+def load(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = cfn_yaml.load(str(FOLDER / f"{name}.yaml"))
+    return found
+
+
+def resources(kind: str) -> dict[str, Any]:
+    found = {
+        f"{path.stem}.{name}": r for path in TEMPLATES for name, r in load(path.stem)["Resources"].items()
+    }
+    return {name: r.get("Properties", {}) for name, r in found.items() if r["Type"] == kind}
+
+
+def statements(role: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for policy in role.get("Policies", []):
+        for statement in policy["PolicyDocument"]["Statement"]:
+            yield statement.get("Fn::If", [None, statement])[1]
+
+
+def test_cfn_lint_has_nothing_to_say() -> None:
+    assert [path.name for path in TEMPLATES] == ["emr.yaml", "schedules.yaml"]
+    checker = Path(sys.executable).with_name("cfn-lint")
+    command = [str(checker), "--regions", "us-east-1", "ap-south-1", "--", *map(str, TEMPLATES)]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stdout + said.stderr
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
+def test_arns_hold_in_every_partition_region_and_account(path: Path) -> None:
+    text = path.read_text()
+    assert not re.search(r"arn:aws[:-]", text)
+    assert not re.search(r"\b\d{12}\b", text)
+    assert not re.search(r"\b(us|ap|eu)-[a-z]+-\d\b", text)
+
+
+def test_nobody_comes_in_from_outside() -> None:
+    groups = resources("AWS::EC2::SecurityGroup")
+    assert len(groups) == 3
+    assert not any("SecurityGroupIngress" in group for group in groups.values())
+    assert not resources("AWS::EC2::SecurityGroupIngress")
+
+
+def test_buckets_are_private_encrypted_and_spoken_to_over_tls() -> None:
+    buckets = resources("AWS::S3::Bucket")
+    assert len(buckets) == 2
+    guarded = {policy["Bucket"]["Ref"] for policy in resources("AWS::S3::BucketPolicy").values()}
+    assert {name.partition(".")[2] for name in buckets} == guarded
+    for bucket in buckets.values():
+        assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+        (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "aws:kms"
+        assert bucket["LifecycleConfiguration"]["Rules"]
+    for policies in ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"):
+        for policy in resources(policies).values():
+            (statement,) = policy["PolicyDocument"]["Statement"]
+            assert statement["Effect"] == "Deny"
+            assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_roles_allow_named_actions_on_named_things() -> None:
+    roles = resources("AWS::IAM::Role")
+    assert len(roles) == 5
+    for name, role in roles.items():
+        for statement in statements(role):
+            actions, things = statement["Action"], statement["Resource"]
+            for action in [actions] if isinstance(actions, str) else actions:
+                assert re.fullmatch(r"[a-z0-9-]+:\w+|kms:ReEncrypt\*", action), (name, action)
+            for thing in things if isinstance(things, list) else [things]:
+                assert thing != "*", (name, statement["Sid"])
+            if "iam:PassRole" in actions:
+                assert "iam:PassedToService" in json.dumps(statement["Condition"]), name
+
+
+def test_a_job_reads_the_landing_and_writes_the_lake_and_no_other_way_round() -> None:
+    job = resources("AWS::IAM::Role")["emr.RuntimeRole"]
+    writes = [s for s in statements(job) if "s3:PutObject" in s["Action"]]
+    assert not any("LandingBucket" in json.dumps(s) or "ArtifactsBucket" in json.dumps(s) for s in writes)
+    reads = [s for s in statements(job) if "s3:GetObject" in s["Action"]]
+    assert any("LandingBucket" in json.dumps(s) for s in reads)
+    # A node takes the job's role; it has not got its rights itself.
+    node = resources("AWS::IAM::Role")["emr.NodeRole"]
+    node_writes = [s for s in statements(node) if "s3:PutObject" in s["Action"]]
+    assert [s["Sid"] for s in node_writes] == ["WriteLogs"]
+    assert "LandingBucket" not in json.dumps(node)
+
+
+def test_clusters_are_encrypted_and_ask_for_imdsv2_and_know_runtime_roles() -> None:
+    (found,) = resources("AWS::EMR::SecurityConfiguration").values()
+    told = found["SecurityConfiguration"]
+    assert told["EncryptionConfiguration"]["EnableAtRestEncryption"] is True
+    rest = told["EncryptionConfiguration"]["AtRestEncryptionConfiguration"]
+    assert rest["S3EncryptionConfiguration"]["EncryptionMode"] == "SSE-KMS"
+    assert rest["LocalDiskEncryptionConfiguration"]["EnableEbsEncryption"] is True
+    assert told["InstanceMetadataServiceConfiguration"]["MinimumInstanceMetadataServiceVersion"] == 2
+    assert told["AuthorizationConfiguration"]["IAMConfiguration"] == {"EnableApplicationScopedIAMRole": True}
+
+
+def test_the_cluster_here_is_set_up_as_cluster_up_sets_one_up() -> None:
+    (found,) = resources("AWS::EMR::Cluster").values()
+    ours = {
+        i["Classification"]: i for i in json.loads((ROOT / "emr_bootstrap/configurations.json").read_text())
+    }
+    for item in found["Configurations"]:
+        assert item.get("ConfigurationProperties", {}) == ours[item["Classification"]]["Properties"]
+    assert {a["Name"] for a in found["Applications"]} == set(ClusterSpec().applications)
+    assert found["ReleaseLabel"] == {"Ref": "Release"}
+    assert load("emr")["Parameters"]["Release"]["Default"] == ClusterSpec().release
+
+
+def test_default_names_are_those_that_the_command_expects() -> None:
+    name = load("emr")["Parameters"]["Name"]["Default"]
+    role = resources("AWS::IAM::Role")["emr.ServiceRole"]["RoleName"]["Fn::Sub"]
+    (profile,) = resources("AWS::IAM::InstanceProfile").values()
+    assert role.replace("${Name}", name) == ClusterSpec().service_role
+    assert (
+        profile["InstanceProfileName"]["Fn::Sub"].replace("${Name}", name) == ClusterSpec().instance_profile
+    )
+
+
+def test_outputs_say_which_setting_they_are() -> None:
+    known = {
+        "": set(VARIABLES),
+        "cluster": set(ClusterSpec.model_fields),
+        "schedule": set(Table.model_fields),
+    }
+    told = set()
+    for path in TEMPLATES:
+        for output in load(path.stem)["Outputs"].values():
+            description = output.get("Description", "")
+            if description and not description.startswith("for "):
+                table, _, key = description.rpartition(": ")
+                assert key in known[table], description
+                told.add(key)
+    assert {"role", "dead_letter_queue", "topic", "machine_role", "security_configuration", "subnet"} <= told
+
+
+def test_every_role_that_is_taken_is_taken_by_a_service_of_this_account() -> None:
+    for name, role in resources("AWS::IAM::Role").items():
+        for statement in role["AssumeRolePolicyDocument"]["Statement"]:
+            service = statement["Principal"].get("Service", "")
+            if service and service != "ec2.amazonaws.com":  # EC2 takes no such condition
+                assert "aws:SourceAccount" in json.dumps(statement["Condition"]), name
