@@ -68,7 +68,8 @@ class Stack:
 
     def client(self, service: str) -> Any:
         """A boto3 client that never retries, so that a test sees each answer."""
-        return client(service, self.endpoint)
+        variable = f"AWS_ENDPOINT_URL_{service.upper().replace('-', '_')}"
+        return client(service, self.env.get(variable, self.endpoint))
 
     def fresh(self, name: str = "test", bucket: str = "crime-lake") -> str:
         """A URI under which there is nothing yet."""
