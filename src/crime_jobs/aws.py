@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: Attempts in all, with exponential back-off and jitter between them
 #: (https://boto3.amazonaws.com/v1/documentation/api/latest/guide/retries.html, standard mode).
 ATTEMPTS = 6
-CONNECT_TIMEOUT, READ_TIMEOUT = 5, 60
+CONNECT_TIMEOUT, READ_TIMEOUT = 20, 60
 
 #: Error codes that are about credentials, about permission, about something that is not there.
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidClientTokenId"} | {

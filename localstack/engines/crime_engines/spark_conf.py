@@ -142,6 +142,8 @@ def base_properties(node: Node, home: Path) -> dict[str, str]:
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.memory": "1g",
         "spark.ui.enabled": "false",
+        # For two cores; Spark's own 200 are for a cluster of many.
+        "spark.sql.shuffle.partitions": "8",
         # A step's JVM lives for seconds: with the slow compiler it would spend them compiling.
         "spark.driver.defaultJavaOptions": f"-XX:TieredStopAtLevel=1 -Djava.io.tmpdir={home / 'tmp'}",
         "spark.sql.warehouse.dir": (home / "warehouse").as_uri(),
