@@ -126,7 +126,7 @@ def _answerable(settings: Settings, own: _Own) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if own.id is None:
+        if own.id is None or isinstance(error, JobFailed):  # there is none, or it has ended by itself
             raise
         said = _end_quietly(settings, own.id)
         if isinstance(error, KeyboardInterrupt):
@@ -330,7 +330,7 @@ def _wait(settings: Settings, cluster_id: str, wanted: tuple[str, ...], tell: Te
             raise JobFailed(
                 f"Cluster {cluster['Name']} ({cluster_id}) ended before it could be used: {state}, "
                 f"{_reason(cluster['Status']) or 'no reason given'}.",
-                hint=f"Logs: {cluster.get('LogUri', 'none')}{cluster_id}/node/.",
+                hint=f"Logs: {targets.cluster_target(cluster).log_uri or 'none, '}{cluster_id}/node/.",
             )
         time.sleep(pause)
         pause = min(LONGEST, pause * 1.3)
