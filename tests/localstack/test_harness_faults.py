@@ -16,10 +16,12 @@ from typing import Any
 import psutil
 import pytest
 
-from crime_harness import processes
+from crime_harness import engines, processes
 from crime_harness.supervisor import Supervisor
+from crime_jobs.settings import read_env_file
 
-from .conftest import ROOT, free_port, harness
+from .conftest import ROOT, Stack, free_port, harness
+from .engines import Engine, until
 
 pytestmark = [pytest.mark.localstack, pytest.mark.faults]
 
@@ -30,13 +32,15 @@ class Own:
     def __init__(self, state: Path) -> None:
         self.state, self.port = state, free_port()
         self.options = {"CRIME_HARNESS_STATE": str(state), "CRIME_HARNESS_PORT": str(self.port)}
-        self.mark = f"{(state / 'localstack').resolve()}:localstack"
+        folder = (state / "localstack").resolve()
+        self.mark, self.engines_mark = f"{folder}:localstack", f"{folder}:engines"
 
     def run(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         return harness(*arguments, **{**self.options, **more})
 
-    def status(self) -> dict[str, Any]:
-        (row,) = json.loads(self.run("status", "--output", "json").stdout)
+    def status(self, service: str = "localstack") -> dict[str, Any]:
+        rows = json.loads(self.run("status", "--output", "json").stdout)
+        row = next(row for row in rows if row["service"] == service)
         assert isinstance(row, dict)
         return row
 
@@ -57,7 +61,8 @@ def own(tmp_path: Path) -> Iterator[Own]:
     """A stack that isn't up yet; nothing of it is left afterwards."""
     stack = Own(tmp_path / "state")
     yield stack
-    processes.stop(stack.mark, grace=0)
+    for mark in (stack.mark, stack.engines_mark):
+        processes.stop(mark, grace=0)
 
 
 def test_hung_killed_recovered_stopped_without_a_trace(own: Own) -> None:
@@ -95,13 +100,51 @@ def test_hung_killed_recovered_stopped_without_a_trace(own: Own) -> None:
     assert not [process for process in family if alive(process)]
     assert processes.port_is_free(own.port)
     left = {path.relative_to(own.state).as_posix() for path in own.state.rglob("*")}
-    logs = {f"localstack/{name}.log" for name in ("install", "init", "localstack")}
+    logs = {f"localstack/{name}.log" for name in ("install", "init", "localstack", "engines")}
     assert left <= {"localstack", "localstack/lock", *logs}
 
     again = own.run("down")
     assert again.returncode == 0
     assert "Nothing was running" in again.stdout
     assert own.run("status").returncode == 1
+
+
+def test_the_engines_killed_recovered_and_stopped_with_their_steps(own: Own, tmp_path: Path) -> None:
+    """A step survives the engines' death, as no step survives `down`; `up` cleans up after both."""
+
+    def start_step(name: str) -> psutil.Process:
+        engine = Engine(Stack(read_env_file(own.state / "up.env")))
+        script = f'cd "{tmp_path}"; echo $$ > {name}; setsid sleep 60 & wait'
+        engine.add(engine.cluster(), "bash", "-c", script)
+        file = tmp_path / name
+        return psutil.Process(int(until(lambda: file.exists() and file.read_text().strip())))
+
+    assert own.run("up").returncode == 0
+    first = own.status("engines")
+    assert first["state"] == "up"
+    step = start_step("first")
+    os.kill(first["pid"], signal.SIGKILL)
+    until(lambda: own.status("engines")["state"] == "dead")
+    dead = own.run("status")
+    assert dead.returncode == 1
+    assert "the engines are dead; the log is" in dead.stderr
+    assert alive(step), "else recovery would have nothing to clean up"
+
+    recovered = own.run("up")
+    assert recovered.returncode == 0, recovered.stderr
+    assert "LocalStack is up and the engines are dead; cleaning up." in recovered.stderr
+    assert not alive(step)
+    second = own.status("engines")
+    assert (second["state"], own.status()["state"]) == ("up", "up")
+
+    step = start_step("second")
+    family = processes.family(own.engines_mark)
+    assert len(family) >= 3, "the engines, the step and its child"
+    assert own.run("down").returncode == 0
+    assert not [process for process in (*family, step) if alive(process)]
+    assert processes.family(own.engines_mark) == []
+    assert processes.port_is_free(int(second["endpoint"].rpartition(":")[2]))
+    assert not (own.state / "localstack" / "engines").exists()
 
 
 def test_an_interrupted_start_leaves_nothing(own: Own) -> None:
@@ -121,9 +164,12 @@ def test_an_interrupted_start_leaves_nothing(own: Own) -> None:
 def test_a_port_in_use_is_said_with_its_holder(own: Own) -> None:
     with socket.create_server(("127.0.0.1", own.port)):
         refused = own.run("up")
-    assert refused.returncode == 2
-    assert f"Port {own.port} of 127.0.0.1 is in use by" in refused.stderr
-    assert f"pid {os.getpid()}" in refused.stderr
+    with socket.create_server(("127.0.0.1", engines.port_of(own.port))):
+        refused_too = own.run("up")
+    for said, port in ((refused, own.port), (refused_too, engines.port_of(own.port))):
+        assert said.returncode == 2
+        assert f"Port {port} of 127.0.0.1 is in use by" in said.stderr
+        assert f"pid {os.getpid()}" in said.stderr
     assert "--port" in refused.stderr
     assert own.family() == []
     assert own.run("status").returncode == 1
