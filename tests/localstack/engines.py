@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gzip
 import json
 import time
@@ -37,13 +38,17 @@ class Engine:
     stack: Stack
     clusters: list[str] = field(default_factory=list)
 
-    @property
+    @functools.cached_property
     def emr(self) -> Any:
         return self.stack.client("emr")
 
-    @property
+    @functools.cached_property
     def serverless(self) -> Any:
         return self.stack.client("emr-serverless")
+
+    @functools.cached_property
+    def s3(self) -> Any:
+        return self.stack.client("s3")
 
     @property
     def port(self) -> int:
@@ -126,7 +131,7 @@ class Engine:
     def text(self, uri: str) -> str:
         """A gzipped log."""
         bucket, _, key = uri.removeprefix("s3://").partition("/")
-        body = self.stack.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+        body = self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
         return gzip.decompress(body).decode()
 
     def put(self, name: str, content: str | bytes) -> str:
@@ -134,7 +139,7 @@ class Engine:
         uri = f"{self.stack.fresh('engine', 'crime-artifacts')}/{name}"
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         body = content.encode() if isinstance(content, str) else content
-        self.stack.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
+        self.s3.put_object(Bucket=bucket, Key=key, Body=body)
         return uri
 
     def end(self) -> None:

@@ -35,8 +35,9 @@ def new_id(prefix: str, letters: int = 13) -> str:
 
 
 def now() -> datetime:
-    """Return the time."""
-    return datetime.now(UTC)
+    """Return the time in milliseconds, as the service keeps it: what is shown is what is compared."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 @dataclass
