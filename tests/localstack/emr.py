@@ -144,6 +144,17 @@ def until(holds: Callable[[], Any], seconds: float = 120.0, what: str = "it") ->
     raise AssertionError(f"{what} did not come within {seconds:.0f} s")
 
 
+def line_with(process: subprocess.Popen[str], text: str) -> str:
+    """Read what a command says on stderr until a line holds a text."""
+    assert process.stderr is not None
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if text in line:
+            return line
+    raise AssertionError(f"{text!r} was not said: {''.join(said)}")
+
+
 def alive(pid: int) -> bool:
     """Tell whether a process is there."""
     try:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.localstack.conftest import Stack
-from tests.localstack.emr import Emr, alive, until
+from tests.localstack.emr import Emr, alive, line_with, until
 
 pytestmark = [pytest.mark.localstack, pytest.mark.faults]
 
@@ -315,13 +315,11 @@ time.sleep(600)
 """
     step = python_step(emr, cluster, hangs)
     watching = emr.start("watch", step, "--on", cluster)
-    shown = watching.stderr
-    assert shown is not None
     until(lambda: emr.stack.keys(note), what="the running driver")
     bucket, _, key = note.removeprefix("s3://").partition("/")
     pid = int(emr.stack.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
     assert alive(pid)
-    until(lambda: "RUNNING" in shown.readline(), what="the line that says RUNNING")
+    line_with(watching, "RUNNING")
     interrupt(watching, number)
     _, err = watching.communicate(timeout=60)
     assert watching.returncode == 130, err
@@ -334,9 +332,7 @@ def test_a_second_ctrl_c_leaves_the_step(emr: Emr, cluster: str) -> None:
     step = add(emr, cluster, "bash", "-c", "trap '' TERM INT; sleep 60 & wait; wait")
     emr.fault("CancelSteps", "ThrottlingException", "Rate exceeded", times=99)  # so that it takes its time
     watching = emr.start("watch", step, "--on", cluster)
-    shown = watching.stderr
-    assert shown is not None
-    until(lambda: "RUNNING" in shown.readline(), what="the line that says RUNNING")
+    line_with(watching, "RUNNING")
     interrupt(watching)
     until(lambda: emr.calls("CancelSteps"), 20, "the cancellation")
     interrupt(watching)

@@ -142,7 +142,8 @@ def run(settings: Settings, wanted: Wanted) -> list[Ended]:
         if service is None:
             from crime_jobs.emr import transient
 
-            return transient.run(settings, works, manifest, wanted.conf, tell, wanted.log_wait, _show)
+            ended = transient.run(settings, works, manifest, wanted.conf, tell, wanted.log_wait, _show)
+            return _told(works, ended)
 
         def one(work: Work) -> Ended:
             return submitting.submit(
@@ -150,6 +151,10 @@ def run(settings: Settings, wanted: Wanted) -> list[Ended]:
             )
 
         ended = submitting.chain(works, one, _show)
+    return _told(works, ended)
+
+
+def _told(works: list[Work], ended: list[Ended]) -> list[Ended]:
     if not_run := works[len(ended) :]:
         output.note(f"Not run: {', '.join(work.name for work in not_run)}.")
     return ended
