@@ -249,7 +249,7 @@ def test_parts_of_a_chain_wait_and_each_has_its_own_outcome() -> None:
     # The first goes on whatever becomes of it, the second does not.
     assert first["Catch"][0]["Next"] == first["Next"] == "2 hot_spots"
     assert set(first["Catch"][0]["Assign"]) == {"failed"}
-    assert set(second["Catch"][0]["Assign"]) == {"failed", "error", "cause"}
+    assert set(second["Catch"][0]["Assign"]) == {"failed", "end"}
     outcomes = [s["Arguments"]["Step"]["HadoopJarStep"]["Args"][-1] for s in (first, second)]
     assert outcomes == [
         f'{{% "s3://logs/emr/outcomes/" & $states.context.Execution.Name & "-{number}" %}}'

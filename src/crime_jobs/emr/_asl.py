@@ -73,7 +73,7 @@ def machine(
     states: dict[str, Any] = {
         BEGIN: {
             "Type": "Pass",
-            "Assign": {"failed": [], "error": "", "cause": ""},
+            "Assign": {"failed": [], "end": {"Error": "", "Cause": ""}},
             "Next": START if cluster_request else names[0],
         }
     }
@@ -142,8 +142,7 @@ def _caught(name: str, following: str) -> dict[str, Any]:
         "ErrorEquals": ["States.ALL"],
         "Assign": {
             "failed": f"{{% $append($failed, {json.dumps(name)}) %}}",
-            "error": "{% $states.errorOutput.Error %}",
-            "cause": "{% $exists($states.errorOutput.Cause) ? $states.errorOutput.Cause : '' %}",
+            "end": "{% $states.errorOutput %}",
         },
         "Next": following,
     }
@@ -177,13 +176,13 @@ def _end_states(partition: str, title: str, topic: str) -> dict[str, Any]:
     beside = "$count($failed) > 0 ? ' Failed on the way: ' & $join($failed, ', ') & '.' : ''"
     done = f"{{% {json.dumps(f'{title} is done.')} & ({beside}) & ' ' & {ended} %}}"
     failed = (
-        f"{{% {json.dumps(f'{title} failed at ')} & $join($failed, ', ') & ': ' & $error & ' ' & "
-        f"$substring($cause, 0, {_CAUSE_CHARACTERS}) & ' ' & {ended} %}}"
+        f"{{% {json.dumps(f'{title} failed at ')} & $join($failed, ', ') & ': ' & $end.Error & ' ' & "
+        f"$substring($end.Cause, 0, {_CAUSE_CHARACTERS}) & ' ' & {ended} %}}"
     )
     return {
         CHOICE: {
             "Type": "Choice",
-            "Choices": [{"Condition": "{% $error != '' %}", "Next": SAY_FAILED}],
+            "Choices": [{"Condition": "{% $end.Error != '' %}", "Next": SAY_FAILED}],
             "Default": SAY_DONE,
         },
         SAY_DONE: {**_publish(partition, topic, f"{title}: done", done), "Next": DONE},
@@ -193,7 +192,11 @@ def _end_states(partition: str, title: str, topic: str) -> dict[str, Any]:
             "Next": FAILED,
         },
         DONE: {"Type": "Succeed"},
-        FAILED: {"Type": "Fail", "Error": "{% $error %}", "Cause": "{% $cause %}"},
+        FAILED: {
+            "Type": "Fail",
+            "Error": "{% $end.Error %}",
+            "Cause": "{% $exists($end.Cause) ? $end.Cause : '' %}",
+        },
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -142,16 +142,12 @@ def group(settings: Settings, table: Table) -> str:
 
 
 def _make_group(scheduler: Any, name: str, settings: Settings) -> None:
+    tags = [{"Key": "project", "Value": "crime-jobs"}, {"Key": "environment", "Value": settings.env}]
     try:
-        scheduler.create_schedule_group(
-            Name=name,
-            Tags=[
-                {"Key": "project", "Value": "crime-jobs"},
-                {"Key": "environment", "Value": settings.env},
-            ],
-        )
-    except scheduler.exceptions.ConflictException:
-        return  # it is there
+        scheduler.get_schedule_group(Name=name)
+    except scheduler.exceptions.ResourceNotFoundException:
+        with suppress(scheduler.exceptions.ConflictException):  # somebody made it meanwhile
+            scheduler.create_schedule_group(Name=name, Tags=tags)
 
 
 def _get(scheduler: Any, name: str, group_name: str) -> dict[str, Any] | None:
@@ -232,7 +228,7 @@ def row(settings: Settings, name: str) -> dict[str, Any]:
     runs = next_runs(expression, zone_name, 1) if found["State"] == "ENABLED" else []
     return {
         "name": name,
-        "does": description.partition("; package")[0].rpartition(" on ")[0].partition(" on ")[0] or description,
+        "does": description.partition("; package")[0].partition(" on ")[0],
         "cron": expression.removeprefix("cron(").removesuffix(")"),
         "timezone": zone_name,
         "next": runs[0].isoformat(timespec="minutes") if runs else None,
