@@ -255,7 +255,9 @@ def test_a_failed_bootstrap_action_ends_the_cluster(
     status = engine.becomes(cluster, "TERMINATED_WITH_ERRORS")
     assert status["StateChangeReason"]["Code"] == "BOOTSTRAP_FAILURE"
     assert words in status["StateChangeReason"]["Message"]
-    assert status["ErrorDetails"][0]["ErrorCode"] == code
+    (error,) = status["ErrorDetails"]
+    assert error["ErrorCode"] == code
+    assert error["ErrorData"][0]["bootstrap-action"] == "1"
     (step,) = engine.emr.list_steps(ClusterId=cluster)["Steps"]
     assert step["Status"]["State"] == "CANCELLED"
 

@@ -21,14 +21,17 @@ class BootstrapFailed(Exception):  # noqa: N818 - reads as what happened
     Parameters
     ----------
     code
-        EMR's error code.
+        EMR's error code (Amazon EMR Management Guide, "Bootstrap failure error codes").
+    number
+        Which action it is, from 1.
     message
         What happened.
     """
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, number: int, message: str) -> None:
         super().__init__(message)
         self.code = code
+        self.number = number
         self.message = message
 
 
@@ -64,7 +67,8 @@ def bootstrap(node: Node, cluster: Cluster, work: Work, instance: str) -> None:
             _run(node, cluster, work, instance, number, script, logs)
         except subprocess.TimeoutExpired as error:
             raise BootstrapFailed(
-                "BOOTSTRAP_FAILURE_BA_TIMEOUT",
+                "BOOTSTRAP_FAILURE_PRIMARY_WITH_NON_ZERO_CODE",
+                number,
                 f"On the master instance ({instance}), bootstrap action {number} timed out.",
             ) from error
         finally:
@@ -91,6 +95,7 @@ def _run(
         logs["controller"].write_text(f"{error}\n", encoding="utf-8")
         raise BootstrapFailed(
             "BOOTSTRAP_FAILURE_BA_DOWNLOAD_FAILED_PRIMARY",
+            number,
             f"On the master instance ({instance}), bootstrap action {number} failed download: {error}",
         ) from error
     path.chmod(0o755)
@@ -109,5 +114,6 @@ def _run(
     if code:
         raise BootstrapFailed(
             "BOOTSTRAP_FAILURE_PRIMARY_WITH_NON_ZERO_CODE",
+            number,
             f"On the master instance ({instance}), bootstrap action {number} returned a non-zero return code",
         )

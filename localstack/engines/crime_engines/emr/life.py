@@ -55,7 +55,9 @@ class Life(threading.Thread):
                 {
                     "ErrorCode": failed.code,
                     "ErrorMessage": failed.message,
-                    "ErrorData": [{"instance-id": self._instance}],
+                    "ErrorData": [
+                        {"primary-instance-id": self._instance, "bootstrap-action": str(failed.number)}
+                    ],
                 }
             ]
             cluster.terminate("BOOTSTRAP_FAILURE", failed.message, in_error=True)
