@@ -1,1 +1,1 @@
-"""CloudFormation templates of what the jobs need on AWS; see docs/emr-clusters.md and docs/emr-schedules.md."""
+"""CloudFormation templates of what the jobs need on AWS: see the docs on clusters and schedules."""
