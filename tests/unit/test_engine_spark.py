@@ -246,7 +246,7 @@ def test_a_container_holds_what_yarn_puts_there(tmp_path: Path) -> None:
         ]
     )
     work = Work("j-1", "s-1")
-    fetched = fetch_all(found, Storage("http://127.0.0.1:1"), tmp_path / "staging", work)
+    fetched = fetch_all(found, Storage("http://127.0.0.1:1", tmp_path / "cache"), tmp_path / "staging", work)
     box = tmp_path / "box"
     local = lay_out(fetched, found, box)
     names = {path.relative_to(box).as_posix() for path in box.rglob("*") if path.is_file()}
@@ -256,10 +256,15 @@ def test_a_container_holds_what_yarn_puts_there(tmp_path: Path) -> None:
 
     for wrong in (f"{here}/missing.py", "hdfs:///x.py", f"{here}/e.py#../up", "s3://b/"):
         with pytest.raises(Missing, match=r".+"):
-            fetch_all(parse([wrong]), Storage("http://127.0.0.1:1"), tmp_path / wrong[-6:].strip("/."), work)
+            fetch_all(
+                parse([wrong]),
+                Storage("http://127.0.0.1:1", tmp_path / "cache"),
+                tmp_path / wrong[-6:].strip("/."),
+                work,
+            )
     work.stop(grace=0)
     with pytest.raises(Stopped):
-        fetch_all(found, Storage("http://127.0.0.1:1"), tmp_path / "again", work)
+        fetch_all(found, Storage("http://127.0.0.1:1", tmp_path / "cache"), tmp_path / "again", work)
 
 
 def test_the_last_exceptions_of_a_driver(tmp_path: Path) -> None:

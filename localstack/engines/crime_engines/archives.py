@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import shutil
 import tarfile
+import threading
 import zipfile
 from pathlib import Path, PurePosixPath
 
 #: What YARN unpacks (org.apache.hadoop.yarn.util.FSDownload): by the name's end.
 TAR_NAMES = (".tar.gz", ".tgz", ".tar")
 ZIP_NAMES = (".zip", ".jar")
+
+
+_UNPACKING = threading.Lock()
 
 
 class BadArchive(Exception):  # noqa: N818 - reads as what it is
@@ -43,6 +47,33 @@ def unpack(archive: Path, folder: Path) -> None:
             shutil.copy(archive, folder / archive.name)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
         raise BadArchive(f"{archive.name} can't be unpacked: {error}") from error
+
+
+def unpack_once(archive: Path) -> Path:
+    """Unpack an archive beside itself, if that was not done yet.
+
+    Parameters
+    ----------
+    archive
+        In a folder of its own.
+
+    Returns
+    -------
+    Path
+        The folder with what was in it.
+
+    Raises
+    ------
+    BadArchive
+        As `unpack`.
+    """
+    content, part = archive.parent / "content", archive.parent / "content.part"
+    with _UNPACKING:
+        if not content.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+            unpack(archive, part)
+            part.rename(content)
+    return content
 
 
 def _unzip(archive: Path, folder: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from crime_engines.archives import unpack
+from crime_engines.archives import unpack, unpack_once
 from crime_engines.spark_submit import Submission
 from crime_engines.storage import Missing, Storage, is_uri
 from crime_engines.work import Work
@@ -24,10 +24,13 @@ class Resource:
         Where it is.
     name
         What it is called in the container.
+    kept
+        Whether it stays on the node for the next program: containers then get a link to what was unpacked.
     """
 
     path: Path
     name: str
+    kept: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,19 +80,19 @@ def fetch_all(submission: Submission, storage: Storage, folder: Path, work: Work
     folder.mkdir(parents=True, exist_ok=True)
     count = 0
 
-    def fetch(uri: str) -> Resource:
+    def fetch(uri: str, *, keep: bool = False) -> Resource:
         nonlocal count
         work.check()
         count += 1
         where = folder / str(count)
         where.mkdir()
-        return _fetch(uri, storage, where)
+        return _fetch(uri, storage, where, keep=keep)
 
-    def fetch_each(uris: Iterable[str]) -> list[Resource]:
-        return [fetch(uri) for uri in uris]
+    def fetch_each(uris: Iterable[str], *, keep: bool = False) -> list[Resource]:
+        return [fetch(uri, keep=keep) for uri in uris]
 
     return Fetched(
-        fetch_each(submission.archives),
+        fetch_each(submission.archives, keep=True),
         fetch_each(submission.files),
         fetch_each(submission.py_files),
         fetch_each(submission.jars),
@@ -97,12 +100,14 @@ def fetch_all(submission: Submission, storage: Storage, folder: Path, work: Work
     )
 
 
-def _fetch(uri: str, storage: Storage, folder: Path) -> Resource:
+def _fetch(uri: str, storage: Storage, folder: Path, *, keep: bool) -> Resource:
     place, _, alias = uri.partition("#")
     own = Path(unquote(urlsplit(place).path) if "://" in place else place).name
     name = alias or own
     if not own or "/" in name or name in (".", ".."):
         raise Missing(f"Not a name of a file in a container: '{uri}'")
+    if is_uri(place) and keep:
+        return Resource(storage.keep(place), name, kept=True)
     if is_uri(place):
         return Resource(storage.fetch(place, folder / own), name)
     scheme = urlsplit(place).scheme
@@ -138,7 +143,10 @@ def lay_out(fetched: Fetched, submission: Submission, folder: Path) -> Submissio
     """
     folder.mkdir(parents=True)
     for archive in fetched.archives:
-        unpack(archive.path, folder / archive.name)
+        if archive.kept:
+            (folder / archive.name).symlink_to(unpack_once(archive.path))
+        else:
+            unpack(archive.path, folder / archive.name)
     for item in (*fetched.files, *fetched.py_files, *fetched.jars, fetched.entry):
         if not (folder / item.name).exists():  # an object may be named twice
             shutil.copy(item.path, folder / item.name)

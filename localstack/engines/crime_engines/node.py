@@ -60,7 +60,7 @@ class Node:
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "storage", Storage(self.localstack))
+        object.__setattr__(self, "storage", Storage(self.localstack, self.state / "filecache"))
 
     @property
     def bin(self) -> Path:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import logging
 import threading
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import boto3
@@ -26,11 +27,15 @@ class Storage:
     ----------
     endpoint
         The address.
+    cache
+        Folder for what a node keeps of one program for the next.
     """
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, cache: Path) -> None:
         self._endpoint = endpoint
+        self._cache = cache
         self._lock = threading.Lock()
+        self._fetching = threading.Lock()
         self._made: Any = None
 
     @property
@@ -81,6 +86,38 @@ class Storage:
             raise Missing(f"{reason} '{uri}'") from error
         except BotoCoreError as error:
             raise Missing(f"{error} '{uri}'") from error
+        return path
+
+    def keep(self, uri: str) -> Path:
+        """Fetch an object once for a node, as YARN does with what programs bring along.
+
+        Parameters
+        ----------
+        uri
+            The object; another one under the same key is fetched anew.
+
+        Returns
+        -------
+        Path
+            The file, in a folder of its own.
+
+        Raises
+        ------
+        Missing
+            If it can't be had.
+        """
+        bucket, key = split(uri)
+        try:
+            tag = self._s3.head_object(Bucket=bucket, Key=key)["ETag"]
+        except (ClientError, BotoCoreError):
+            tag = ""  # to fetch it says what is wrong
+        folder = self._cache / hashlib.sha256(f"{uri}\0{tag}".encode()).hexdigest()[:24]
+        path = folder / PurePosixPath(key).name
+        with self._fetching:
+            if not path.is_file():
+                folder.mkdir(parents=True, exist_ok=True)
+                part = folder / "part"
+                self.fetch(uri, part).rename(path)
         return path
 
     def put_log(self, uri: str, path: Path) -> None:
