@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from crime_jobs import settings as settings_module
 from crime_jobs.emr.package import Manifest
+from crime_jobs.emr.runs import bare_name, new_token
 from crime_jobs.emr.work import Work, job_run, parse, step
 from crime_jobs.errors import WrongUsage
 
@@ -148,3 +149,17 @@ def test_a_job_run_needs_a_role() -> None:
     settings = make().model_copy(update={"runtime_role": None})
     with pytest.raises(WrongUsage, match="which role"):
         job_run(Work("hot_spots"), MANIFEST, settings, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "bare"),
+    [
+        (f"hot_spots {new_token()}", "hot_spots"),
+        ("hot_spots d32c5kddcf5bb8c3", "hot_spots"),
+        ("hive:40_insight_by_region d32c5kddcf5bb8c3-2", "hive:40_insight_by_region"),
+        ("Load the statistics", "Load the statistics"),
+        ("hot_spots", "hot_spots"),
+    ],
+)
+def test_the_name_without_its_token(name: str, bare: str) -> None:
+    assert bare_name(name) == bare

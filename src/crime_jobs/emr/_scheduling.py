@@ -101,7 +101,7 @@ def _plan(settings: Settings, wanted: Wanted, *, dry_run: bool) -> Plan:
         manifest = ship(settings, architecture, progress, dry_run=dry_run).manifest
     if transient and not dry_run:
         cluster.prepare(settings)
-    works = [_verbs._with_script(settings, work, dry_run=dry_run) for work in works]
+    works = [_verbs.with_script(settings, work, dry_run=dry_run) for work in works]
     name = wanted.name or re.sub(r"[^\w.-]", "-", works[0].name)
     what = _planned.What(works, manifest, target, wanted.conf)
     return _planned.make(settings, table, what, (cron, zone), name, notify=wanted.notify)

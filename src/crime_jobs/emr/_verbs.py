@@ -72,7 +72,7 @@ def requests(settings: Settings, wanted: Wanted) -> list[dict[str, Any]]:
     The tokens are those of this moment: each submission has its own.
     """
     manifest = _packed(settings, wanted, dry_run=True)
-    works = [_with_script(settings, work, dry_run=True) for work in wanted.works]
+    works = [with_script(settings, work, dry_run=True) for work in wanted.works]
     if settings.on == targets.TRANSIENT:
         from crime_jobs.emr import transient
 
@@ -98,7 +98,7 @@ def send(settings: Settings, wanted: Wanted) -> Status:
     service = service_of(settings)
     _refuse_two_writers(service, wanted.works)
     manifest = _packed(settings, wanted)
-    run = service.submit(_with_script(settings, wanted.works[0]), manifest, new_token(), wanted.conf)
+    run = service.submit(with_script(settings, wanted.works[0]), manifest, new_token(), wanted.conf)
     return service.look(run.id)
 
 
@@ -137,7 +137,7 @@ def run(settings: Settings, wanted: Wanted) -> list[Ended]:
     if service:
         _refuse_two_writers(service, wanted.works)
     manifest = _packed(settings, wanted)
-    works = [_with_script(settings, work) for work in wanted.works]
+    works = [with_script(settings, work) for work in wanted.works]
     with live() as tell:
         if service is None:
             from crime_jobs.emr import transient
@@ -241,7 +241,7 @@ def _packed(settings: Settings, wanted: Wanted, *, dry_run: bool = False) -> Man
         return ship(settings, wanted.architecture, progress, dry_run=dry_run).manifest  # type: ignore[arg-type]
 
 
-def _with_script(settings: Settings, work: Work, *, dry_run: bool = False) -> Work:
+def with_script(settings: Settings, work: Work, *, dry_run: bool = False) -> Work:
     """Upload a script of the user's own, under a key made of its content."""
     if not work.script:
         return work

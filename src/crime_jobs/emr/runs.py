@@ -29,6 +29,10 @@ def new_token() -> str:
     return uuid.uuid4().hex[:TOKEN_LENGTH]
 
 
+#: A token, or what EventBridge Scheduler puts in its place (d32c5kddcf5bb8c3), with a part's number in a chain.
+_TOKEN = re.compile(r" (?=\S*\d)[0-9a-z]{12,36}(-\d+)?$")
+
+
 def bare_name(name: str) -> str:
     """Return a run's name without its token.
 
@@ -37,7 +41,7 @@ def bare_name(name: str) -> str:
     name
         For example ``clean_ncrb 3f9a2c1d77e0``.
     """
-    return re.sub(rf" [0-9a-f]{{{TOKEN_LENGTH}}}$", "", name)
+    return _TOKEN.sub("", name)
 
 
 def outcome_folder(settings: Settings, token: str) -> str:
