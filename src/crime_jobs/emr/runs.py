@@ -29,7 +29,7 @@ def new_token() -> str:
     return uuid.uuid4().hex[:TOKEN_LENGTH]
 
 
-#: A token, or what EventBridge Scheduler puts in its place (d32c5kddcf5bb8c3), with a part's number in a chain.
+#: A token, or what EventBridge Scheduler puts in its place, with a part's number in a chain.
 _TOKEN = re.compile(r" (?=\S*\d)[0-9a-z]{12,36}(-\d+)?$")
 
 
