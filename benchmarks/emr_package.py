@@ -186,7 +186,7 @@ def show(cases: Sequence[Case]) -> None:
     for case in cases:
         median, slowest = statistics.median(case.seconds), max(case.seconds)
         table.add_row(case.what, f"{median:.2f}", f"{slowest:.2f}", f"{case.files}", f"{case.sent:,}")
-    Console().print(table)
+    Console(width=110).print(table)  # nothing is cut where the output is no terminal
     print(f"Repeat: python -m benchmarks.emr_package   (load average {os.getloadavg()[0]:.1f})")
     if not OTHER.exists():
         print("emr-cli is not installed in .venvs/emr-cli: not measured.")
