@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
+import time
 from typing import Any
 
 import pytest
 
 from crime_jobs.emr import cause, logs
 from crime_jobs.emr.logs import Log
+from crime_jobs.emr.runs import Run
 from crime_jobs.errors import BadInput
 from crime_jobs.outcome import describe
 
@@ -127,3 +130,67 @@ def test_of_a_log_that_unpacks_to_much_only_the_end_is_kept() -> None:
     text = logs._read(Bucket(bomb), "s3://logs/stderr.gz", "stderr").text
     assert len(text) == logs.LARGEST
     assert text.endswith("the end")
+
+
+@pytest.mark.parametrize("name", ["stderr", "step stderr"])
+def test_a_line_of_a_megabyte_is_read_at_once(name: str) -> None:
+    line = "x" * 2_000_000
+    begun = time.process_time()
+    found = cause.probable([log(f"{line}\n", name), log(f"{line} No module named 'xyz' {line}\n")])
+    assert found
+    assert "No module named 'xyz'" in found.headline
+    assert len(found.headline) < 5000
+    assert time.process_time() - begun < 5
+
+
+def wrote(monkeypatch: pytest.MonkeyPatch, body: bytes, uri: str = "s3://logs/outcomes/1") -> tuple[Any, Run]:
+    monkeypatch.setattr("crime_jobs.aws.client", lambda *_: Bucket(body))
+    return object(), Run("s-1", "clean_ncrb 3f9a2c1d77e0", uri)
+
+
+FAILED = {
+    "state": "failed",
+    "exit_code": 3,
+    "error": "BadInput",
+    "message": "no",
+    "hint": "",
+    "traceback": "",
+    "reading": None,
+}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"\xff\xfe",
+        b"[]",
+        b"[" * 100_000,
+        b'{"state": "done"}',
+        b'{"state": "failed"}',
+        json.dumps({**FAILED, "exit_code": 0}).encode(),  # a failure must not end as a success
+        json.dumps({**FAILED, "traceback": 7}).encode(),
+        json.dumps({**FAILED, "message": "x" * 2_000_000}).encode(),
+    ],
+)
+def test_an_outcome_that_is_none_of_ours_is_as_none(monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
+    assert cause.read_outcome(*wrote(monkeypatch, body)) is None
+
+
+def test_an_outcome_of_ours_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = cause.read_outcome(*wrote(monkeypatch, json.dumps(FAILED).encode()))
+    assert isinstance(said, cause.Failed)
+    written = describe(raised(BadInput("no")))
+    assert isinstance(cause.read_outcome(*wrote(monkeypatch, json.dumps(written).encode())), cause.Failed)
+    done = cause.read_outcome(*wrote(monkeypatch, b'{"state": "done", "reports": [{"table": "x"}]}'))
+    assert isinstance(done, cause.Done)
+
+
+@pytest.mark.parametrize("body", [b"nope", b"[]", b'{"job": "x", "number": 1, "of": 0}', b'{"of": "x"}'])
+def test_a_progress_that_is_none_of_ours_is_as_none(monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
+    assert cause.read_progress(*wrote(monkeypatch, body)) is None
+
+
+def test_an_option_called_outcome_of_somebody_else_s_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cause.read_outcome(*wrote(monkeypatch, json.dumps(FAILED).encode(), "a folder")) is None

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from crime_jobs import aws
 from crime_jobs.emr.logs import Log, await_logs
 from crime_jobs.emr.runs import Phase
-from crime_jobs.errors import AwsRefused
+from crime_jobs.errors import AwsRefused, WrongUsage
 
 if TYPE_CHECKING:
     from crime_jobs.emr.runs import Run, Service, Status
@@ -22,6 +23,46 @@ _PROGRESS, _OUTCOME = "progress.json", "outcome.json"
 #: Lines of a log that fit a screen.
 _LINES = 30
 _KNOWN_CODES = range(1, 5)
+#: Bytes of a progress or an outcome: ours have a few thousand. Whoever writes to the bucket can write any.
+_LARGEST = 1 << 20
+#: Characters of a line that are shown; Spark writes whole plans into one.
+_LONGEST = 2000
+
+
+class Progress(BaseModel):
+    """``progress.json``: which job runs, its number and of how many."""
+
+    model_config = ConfigDict(strict=True)
+
+    job: str
+    number: int = Field(ge=1)
+    of: int = Field(ge=1)
+
+
+class Done(BaseModel):
+    """``outcome.json`` of a run that has done its work."""
+
+    model_config = ConfigDict(strict=True)
+
+    state: Literal["done"]
+    reports: list[dict[str, Any]]
+
+
+class Failed(BaseModel):
+    """``outcome.json`` of a run that failed."""
+
+    model_config = ConfigDict(strict=True)
+
+    state: Literal["failed"]
+    exit_code: int = Field(ge=1, le=130)
+    error: str
+    message: str
+    hint: str
+    traceback: str
+    reading: str | None
+
+
+_M = TypeVar("_M", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -55,31 +96,45 @@ class Cause:
     exit_code: int = 1
 
 
-def read_progress(settings: Settings, run: Run) -> dict[str, Any] | None:
-    """Read how far a run is: ``job``, ``number``, ``of``; ``None`` if it has not said."""
-    return _read(settings, run, _PROGRESS)
+def read_progress(settings: Settings, run: Run) -> Progress | None:
+    """Read how far a run is; ``None`` if it has not said, or nothing that can be understood."""
+    return _parsed(_read(settings, run, _PROGRESS), Progress)
 
 
-def read_outcome(settings: Settings, run: Run) -> dict[str, Any] | None:
-    """Read what a run did or why it could not (see `crime_jobs.outcome`); ``None`` if it has not said."""
-    return _read(settings, run, _OUTCOME)
+def read_outcome(settings: Settings, run: Run) -> Done | Failed | None:
+    """Read what a run did or why it could not; ``None`` if it has said nothing that can be understood.
+
+    Such an outcome is not one of ours (see `crime_jobs.outcome`): it is as if there were none.
+    """
+    body = _read(settings, run, _OUTCOME)
+    return _parsed(body, Done) or _parsed(body, Failed)
 
 
-def _read(settings: Settings, run: Run, name: str) -> dict[str, Any] | None:
+def _parsed(body: bytes | None, model: type[_M]) -> _M | None:
+    try:
+        return model.model_validate_json(body) if body else None
+    except ValidationError:
+        return None
+
+
+def _read(settings: Settings, run: Run, name: str) -> bytes | None:
     from botocore.exceptions import ClientError
 
     if not run.outcome:
         return None
-    bucket, prefix = aws.split_uri(run.outcome, "The outcome")
+    try:
+        bucket, prefix = aws.split_uri(run.outcome, "The outcome")
+    except WrongUsage:  # a step of somebody else's, whose option of that name means something else
+        return None
     with aws.refusals(f"Reading {run.outcome}/{name}"):
         try:
-            body = aws.client("s3", settings).get_object(Bucket=bucket, Key=f"{prefix}/{name}")["Body"].read()
+            found = aws.client("s3", settings).get_object(Bucket=bucket, Key=f"{prefix}/{name}")
+            body: bytes = found["Body"].read(_LARGEST + 1)
         except ClientError as error:
             if aws.code_of(error) == "NoSuchKey":
                 return None
             raise
-    found: dict[str, Any] = json.loads(body)
-    return found
+    return body if len(body) <= _LARGEST else None
 
 
 def find(
@@ -110,15 +165,15 @@ def find(
     """
     logs = service.log_folders(status)
     outcome = read_outcome(settings, status.run)
-    if outcome and outcome["state"] == "failed":
+    if isinstance(outcome, Failed):
         return Cause(
-            f"{outcome['error']}: {outcome['message']}",
-            outcome["hint"],
-            outcome["traceback"],
-            outcome["reading"],
+            f"{outcome.error}: {outcome.message}",
+            outcome.hint,
+            outcome.traceback,
+            outcome.reading,
             status.details,
             logs,
-            outcome["exit_code"],
+            outcome.exit_code,
         )
     ended = service.why_ended()
     if ended:
@@ -142,20 +197,21 @@ def find(
     )
 
 
-#: What a log says of runs that could say nothing themselves: sign, sentence, what to do.
+#: What a log says of runs that could say nothing themselves: sign, sentence, what to do. No sign begins with
+#: what repeats: in a line of a megabyte such a pattern would be looked for from each of its characters.
 _SIGNS = (
     (
-        r"java\.lang\.OutOfMemoryError[^\n]*",
+        r"java\.lang\.OutOfMemoryError",
         "Spark ran out of memory",
         "Give it more: --conf spark.driver.memory=4g, or spark.executor.memory, or a larger instance.",
     ),
     (
-        r"[^\n]*(?:exceeding (?:physical )?memory limits|exit(?:ed with)? code:? 137|MemoryError)[^\n]*",
+        r"exceeding (?:physical )?memory limits|exit(?:ed with)? code:? 137|MemoryError",
         "It was killed for the memory it took",
         "Give it more: --conf spark.executor.memoryOverhead=2g, or spark.driver.memoryOverhead.",
     ),
     (
-        r"[^\n]*No module named '[^']*'[^\n]*",
+        r"No module named '[^'\n]*'",
         "A Python package is not in the environment that was shipped",
         "Add it to the dependencies of crime-jobs, install it here, and submit again.",
     ),
@@ -190,7 +246,7 @@ def probable(logs: list[Log]) -> Cause | None:
         block = blocks[-1] if blocks else ""
         for sign, sentence, hint in _SIGNS:
             if found := re.search(sign, log.text):
-                return Cause(f"{sentence}: {found.group().strip()}", hint, block, _reading(log.text))
+                return Cause(f"{sentence}: {_line(log.text, found)}", hint, block, _reading(log.text))
         if own := _OWN_ERROR.findall(log.text):
             headline, _, hint = own[-1].removeprefix("error: ").partition("\n")
             return Cause(headline, hint, block, _reading(log.text), exit_code=code)
@@ -202,6 +258,14 @@ def probable(logs: list[Log]) -> Cause | None:
     return Cause(last.splitlines()[-1], "", last, exit_code=code) if last else None
 
 
+def _line(text: str, found: re.Match[str]) -> str:
+    """Return the line that something was found in; of a very long one, what is around it."""
+    begin, end = text.rfind("\n", 0, found.start()) + 1, text.find("\n", found.end())
+    begin = max(begin, found.start() - _LONGEST // 2)
+    end = min(end if end >= 0 else len(text), found.end() + _LONGEST // 2)
+    return text[begin:end].strip()
+
+
 def _reading(text: str) -> str | None:
     found = re.search(r"(?:while reading file|reading file:?|Input path does not exist:)\s*(\S+)", text)
     return found.group(1).rstrip(".,:;") if found else None
@@ -211,5 +275,5 @@ def _tail(logs: list[Log]) -> str:
     """Return the end of the first log that says anything."""
     for log in logs:
         if lines := [line for line in log.text.splitlines() if line.strip()]:
-            return "\n".join(lines[-_LINES:])
+            return "\n".join(line[-_LONGEST:] for line in lines[-_LINES:])
     return ""

@@ -54,8 +54,8 @@ def live() -> Iterator[Tell]:
                 tasks[run.id],
                 description=f"{escape(run.name)}  {view.status.state}",
                 at=escape(at),
-                total=view.progress["of"] if view.progress else None,
-                completed=view.progress["number"] - 1 if view.progress else 0,
+                total=view.progress.of if view.progress else None,
+                completed=view.progress.number - 1 if view.progress else 0,
             )
             now = (view.status.state, at)
             if seen.get(run.id) != now:
@@ -72,7 +72,7 @@ def _at(view: View) -> str:
         return view.note
     if not view.progress:
         return ""
-    return f"{view.progress['number']}/{view.progress['of']} {view.progress['job']}"
+    return f"{view.progress.number}/{view.progress.of} {view.progress.job}"
 
 
 def _line(status: Status, at: str) -> str:

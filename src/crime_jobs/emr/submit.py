@@ -38,13 +38,13 @@ class View:
     status
         What the service says.
     progress
-        What the run itself says: ``job``, ``number``, ``of``; ``None`` if nothing yet.
+        What the run itself says; ``None`` if nothing yet.
     note
         Something to tell the user besides.
     """
 
     status: Status
-    progress: dict[str, Any] | None = None
+    progress: causes.Progress | None = None
     note: str = ""
 
 
@@ -263,8 +263,8 @@ def conclude(settings: Settings, service: Service, status: Status, tell: Tell, *
     """
     if status.phase is Phase.DONE:
         outcome = causes.read_outcome(settings, status.run)
-        if outcome and outcome["state"] == "done":
-            return Ended(status, outcome["reports"])
+        if isinstance(outcome, causes.Done):
+            return Ended(status, outcome.reports)
         if not status.run.outcome:
             return Ended(status)
     try:
