@@ -12,7 +12,8 @@ import pytest
 
 from crime_jobs.emr import cause, logs
 from crime_jobs.emr.logs import Log
-from crime_jobs.emr.runs import Run
+from crime_jobs.emr.runs import Phase, Run, Status
+from crime_jobs.emr.screen import show_cause
 from crime_jobs.errors import BadInput
 from crime_jobs.outcome import describe
 
@@ -194,3 +195,47 @@ def test_a_progress_that_is_none_of_ours_is_as_none(monkeypatch: pytest.MonkeyPa
 
 def test_an_option_called_outcome_of_somebody_else_s_step(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cause.read_outcome(*wrote(monkeypatch, json.dumps(FAILED).encode(), "a folder")) is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        gzip.compress(b"hello\n" * 1000)[:-30],
+        gzip.compress(b"hello\n")[:12],
+        b"no gzip",
+        b"\x1f\x8b\x08\x00bad",
+    ],
+)
+def test_a_damaged_log_says_so_and_hides_no_cause(body: bytes) -> None:
+    assert "s3://logs/stderr.gz is damaged" in logs._read(Bucket(body), "s3://logs/stderr.gz", "stderr").text
+
+
+ESCAPES = "\x1b]0;owned\x07\x1b[2J\x1b[31mred\x1b[0m\x9b5n\r\nnext\tकखग"
+
+
+def test_a_log_can_t_speak_to_the_terminal() -> None:
+    text = logs._read(Bucket(ESCAPES.encode()), "s3://logs/stderr", "stderr").text
+    assert text == "\\x1b]0;owned\\x07\\x1b[2Jred\\x9b5n\nnext\tकखग"
+
+
+def test_an_outcome_can_t_speak_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run("s-1", f"raw{ESCAPES}")
+    said = cause.Cause(ESCAPES, f"hint {ESCAPES}", f"Traceback {ESCAPES}", ESCAPES, f"EMR {ESCAPES}")
+    show_cause(Status(run, "FAILED", Phase.FAILED), said)
+    shown = capsys.readouterr().err
+    assert "owned" in shown
+    assert not {"\x1b", "\x07", "\x9b"} & set(shown)
+
+
+class Folder:
+    """An S3 with a folder that somebody made in its console."""
+
+    def get_paginator(self, _: str) -> Folder:
+        return self
+
+    def paginate(self, **_: str) -> list[dict[str, Any]]:
+        return [{"Contents": [{"Key": "emr/s-1/"}, {"Key": "emr/s-1/stderr.gz"}]}]
+
+
+def test_the_mark_of_a_folder_is_no_log() -> None:
+    assert logs._list(Folder(), "s3://logs/emr/s-1/") == ["s3://logs/emr/s-1/stderr.gz"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 import time
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,9 @@ _DRIVER = re.compile(r"/container_\w*_000001/(stdout|stderr)(?:\.gz)?$")
 #: Of a log larger than this, only the end is kept: bytes unpacked. A log may be hostile or endless.
 LARGEST = 8 * 1024 * 1024
 _PAUSE = 5.0
+#: Colours, and all of C0 and C1 but tab and line feed (ECMA-48).
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,9 @@ def _name(uri: str) -> str:
 def _list(s3: Any, folder: str) -> list[str]:
     bucket, prefix = aws.split_uri(folder, "The log folder")
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/")
-    return [f"s3://{bucket}/{item['Key']}" for page in pages for item in page.get("Contents", [])]
+    keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+    # S3's console marks a folder by an object that ends in a slash.
+    return [f"s3://{bucket}/{key}" for key in keys if not key.endswith("/")]
 
 
 def _read(s3: Any, uri: str, name: str) -> Log:
@@ -149,6 +155,21 @@ def _read(s3: Any, uri: str, name: str) -> Log:
     body = s3.get_object(Bucket=bucket, Key=key)["Body"]
     stream = gzip.GzipFile(fileobj=body) if key.endswith(".gz") else body
     kept = b""
-    while block := stream.read(1 << 20):
-        kept = (kept + block)[-LARGEST:]
-    return Log(name, uri, kept.decode("utf-8", errors="replace"))
+    try:
+        while block := stream.read(1 << 20):
+            kept = (kept + block)[-LARGEST:]
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:  # what could be read is better than nothing
+        kept += f"\n[{uri} is damaged: {error}]\n".encode()
+    return Log(name, uri, printable(kept.decode("utf-8", errors="replace")))
+
+
+def printable(text: str) -> str:
+    """Return a text without what makes a terminal do something: a log may hold anything.
+
+    Parameters
+    ----------
+    text
+        The text; line breaks and tabs stay, colours go, other control characters are shown as Python does.
+    """
+    plain = _COLOURS.sub("", text.replace("\r\n", "\n"))
+    return _CONTROLS.sub(lambda found: f"\\x{ord(found.group()):02x}", plain)

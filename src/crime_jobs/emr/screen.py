@@ -12,6 +12,7 @@ from rich.panel import Panel
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from crime_jobs.emr.logs import printable
 from crime_jobs.emr.runs import Phase
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def _at(view: View) -> str:
         return view.note
     if not view.progress:
         return ""
-    return f"{view.progress.number}/{view.progress.of} {view.progress.job}"
+    return printable(f"{view.progress.number}/{view.progress.of} {view.progress.job}")
 
 
 def _line(status: Status, at: str) -> str:
@@ -98,9 +99,9 @@ def show_cause(status: Status, cause: Cause) -> None:
         Why.
     """
     console = Console(stderr=True, highlight=False)
-    parts: list[Text] = [Text(cause.headline, style="bold")]
+    parts: list[Text] = [Text(printable(cause.headline), style="bold")]
     if cause.hint:
-        parts.append(Text(cause.hint))
+        parts.append(Text(printable(cause.hint)))
     for title, text in (
         ("Was reading", cause.reading),
         ("EMR says", cause.details),
@@ -108,8 +109,8 @@ def show_cause(status: Status, cause: Cause) -> None:
         ("Logs", "\n".join(f"{name}: {uri}" for name, uri in cause.logs.items())),
     ):
         if text and text != cause.headline:
-            parts += [Text(), Text(title, style="dim"), Text(text.rstrip())]
-    title = f"{status.run.name} ({status.run.id}): {status.state}"
+            parts += [Text(), Text(title, style="dim"), Text(printable(text.rstrip()))]
+    title = printable(f"{status.run.name} ({status.run.id}): {status.state}")
     if not console.is_terminal:  # a frame would break long lines, which scripts and mails can do without
         console.print(escape(title), soft_wrap=True)
         for part in parts:
