@@ -143,7 +143,8 @@ def prepare(settings: Settings) -> dict[str, str]:
     log_conf = Path(str(files("crime_jobs") / "log4j2.properties"))
     # The quick compiler alone: such a session lives for a minute, and spent much of it compiling code
     # that it soon threw away (docs/decisions/spark-speed.md).
-    java = "-XX:TieredStopAtLevel=1"
+    # The quick compiler has of itself room for 48 MB of code, which all jobs in one session can fill.
+    java = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
     if log_conf.is_file():  # Java can't read it from the zip that this code may be in
         java = f"-Dlog4j.configurationFile={log_conf.as_uri()} {java}"
     conf = {**JOB_CONF, **IN_PROCESS_CONF, "spark.driver.extraJavaOptions": java}

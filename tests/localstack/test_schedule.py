@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004
 from cfnlint.decode import cfn_yaml  # type: ignore[import-untyped]
 
 from crime_jobs import settings as settings_module
@@ -363,7 +363,8 @@ class Chain:
 
     def _work(self) -> None:
         """Do what Step Functions does for `addStep.sync`."""
-        with contextlib.suppress(ClientError):  # the activity has gone with the test
+        # The activity has gone with the test, or the servers with the last of them.
+        with contextlib.suppress(ClientError, HTTPClientError, ConnectionError):
             while not self._over.is_set():
                 task = self.sfn.get_activity_task(activityArn=self._activity)
                 if task.get("taskToken"):

@@ -145,7 +145,10 @@ def base_properties(node: Node, home: Path) -> dict[str, str]:
         # For two cores; Spark's own 200 are for a cluster of many.
         "spark.sql.shuffle.partitions": "8",
         # A step's JVM lives for seconds: with the slow compiler it would spend them compiling.
-        "spark.driver.defaultJavaOptions": f"-XX:TieredStopAtLevel=1 -Djava.io.tmpdir={home / 'tmp'}",
+        # Of itself it has room for 48 MB of code, which ten jobs in one session fill.
+        "spark.driver.defaultJavaOptions": (
+            f"-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -Djava.io.tmpdir={home / 'tmp'}"
+        ),
         "spark.sql.warehouse.dir": (home / "warehouse").as_uri(),
         "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
         "spark.hadoop.fs.s3n.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",

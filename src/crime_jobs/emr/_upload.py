@@ -158,7 +158,7 @@ def _side_by_side(
 
 
 def _put_if_missing(s3: Any, bucket: str, part: Part, tell: Tell, stop: threading.Event) -> bool:
-    from botocore.exceptions import ClientError
+    from botocore.exceptions import ClientError, HTTPClientError
 
     uri = f"s3://{bucket}/{part.key}"
     with aws.refusals(f"Uploading {part.name} to {uri}"):
@@ -185,6 +185,11 @@ def _put_if_missing(s3: Any, bucket: str, part: Part, tell: Tell, stop: threadin
                 if _is_there(s3, bucket, part, asked_to_write=True):
                     return False
                 time.sleep(random.uniform(0, min(_PAUSE, 0.2 * 2**attempt)))  # noqa: S311 - no secret
+            except HTTPClientError:
+                # A server that knows from the headers that it will refuse may hang up on the body.
+                if not _is_there(s3, bucket, part, asked_to_write=True):
+                    raise
+                return False
             else:
                 return True
     raise AwsRefused(
