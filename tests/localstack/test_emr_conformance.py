@@ -62,6 +62,11 @@ class Conformance:
     def test_the_table_is_the_one_built_in_process(
         self, table: str, lakes: dict[str, Path], built_lake: Path
     ) -> None:
+        written = [json.loads((lake / table / "_report.json").read_text())["rows_written"]
+                   for lake in (lakes[self.place], built_lake)]  # fmt: skip
+        if table == "quarantine":  # the shipped files have no bad row
+            assert written == [0, 0]
+            return
         files = "*/*.parquet" if TABLES[table].partition_by else "*.parquet"
         there, here = (f"read_parquet('{lake / table / files}')" for lake in (lakes[self.place], built_lake))
         counts = (
@@ -75,7 +80,7 @@ class Conformance:
         )
         assert counts is not None
         assert counts[1:] == (0, 0)
-        assert counts[0] > 0
+        assert counts[0] == written[1] > 0
 
     @pytest.mark.parametrize("table", PUBLISHED)
     def test_its_report_says_what_the_other_says(
