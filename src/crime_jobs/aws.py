@@ -116,11 +116,11 @@ def client(service: str, settings: Settings, *, attempts: int = ATTEMPTS) -> Any
     Raises
     ------
     WrongUsage
-        If no region is set, or the profile is not known.
+        If no region is set, or region, profile, endpoint or the AWS configuration can't be used.
     """
     import boto3
     from botocore.config import Config
-    from botocore.exceptions import ProfileNotFound
+    from botocore.exceptions import BotoCoreError, ProfileNotFound
 
     config = Config(
         region_name=region(settings),
@@ -136,6 +136,11 @@ def client(service: str, settings: Settings, *, attempts: int = ATTEMPTS) -> Any
         raise WrongUsage(
             f"There is no AWS profile {settings.profile!r} (from {settings.sources.get('profile')}).",
             hint="`aws configure list-profiles` shows those there are.",
+        ) from error
+    except (BotoCoreError, ValueError) as error:  # ValueError: an endpoint that is no address
+        raise WrongUsage(
+            f"No client of {service} can be made: {_line(error)}.",
+            hint="Are the region, AWS_ENDPOINT_URL… and the AWS configuration right?",
         ) from error
 
 
@@ -182,6 +187,7 @@ def refusals(doing: str) -> Iterator[None]:
         If the request itself is not valid.
     """
     from botocore import exceptions as boto
+    from botocore.parsers import ResponseParserError
 
     try:
         yield
@@ -203,6 +209,11 @@ def refusals(doing: str) -> Iterator[None]:
             f"{doing}: AWS can't be reached: {_line(error)}.",
             hint="Is the network up, and is the endpoint right (AWS_ENDPOINT_URL…)?",
         ) from error
+    except (
+        boto.BotoCoreError,
+        ResponseParserError,
+    ) as error:  # an answer that is none of AWS's, a login that can't be read …
+        raise AwsRefused(f"{doing}: {_line(error)}.") from error
 
 
 def code_of(error: ClientError) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from crime_jobs.emr.submit import Ended
     from crime_jobs.settings import Settings
 
-Architecture = Annotated[str, typer.Option(help="Processor: x86_64, or arm64 for Graviton.")]
+Architecture = Annotated[
+    Literal["x86_64", "arm64"], typer.Option(help="Processor: x86_64, or arm64 for Graviton.")
+]
 RunId = Annotated[str, typer.Argument(help="Id of a step (s-…) or of a job run.")]
 Conf = Annotated[
     list[str] | None, typer.Option("--conf", metavar="NAME=VALUE", help="A further Spark property.")
@@ -69,7 +71,7 @@ def package(
 
     settings = settings_for(env, artifacts=artifacts, region=region, profile=profile)
     with _bar.progress() as progress:
-        shipped = ship(settings, architecture, progress, dry_run=dry_run)  # type: ignore[arg-type]
+        shipped = ship(settings, architecture, progress, dry_run=dry_run)
     output.show(shipped.rows, output_format, title=shipped.manifest.uri)
 
 
@@ -133,7 +135,7 @@ def steps(
     env: Env = None,
     region: Region = None,
     profile: Profile = None,
-    most: Annotated[int, typer.Option("--most", help="How many, the newest first.")] = 20,
+    most: Annotated[int, typer.Option("--most", min=1, help="How many, the newest first.")] = 20,
     output_format: Output = None,
 ) -> None:
     """List the steps of a cluster, or the job runs of an application."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from crime_jobs import aws
 from crime_jobs.emr import work as requests
-from crime_jobs.emr.runs import Phase, Run, Status, bare_name, outcome_folder
+from crime_jobs.emr.runs import Phase, Run, Status, bare_name, outcome_folder, outcome_in
 from crime_jobs.errors import WrongUsage
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class JobRuns:
         old = self._get(run_id)
         driver = copy.deepcopy(old["jobDriver"])
         arguments = driver.get("sparkSubmit", {}).get("entryPointArguments", [])
-        if "--outcome" in arguments:
+        if outcome_in(arguments):
             arguments[arguments.index("--outcome") + 1] = outcome_folder(self._settings, token)
         sent = {
             "applicationId": self.target.id,
@@ -133,8 +133,7 @@ class JobRuns:
 
 
 def _outcome_in(driver: Mapping[str, Any]) -> str | None:
-    arguments = driver.get("sparkSubmit", {}).get("entryPointArguments", [])
-    return str(arguments[arguments.index("--outcome") + 1]) if "--outcome" in arguments else None
+    return outcome_in(driver.get("sparkSubmit", {}).get("entryPointArguments", []))
 
 
 def _status(found: dict[str, Any]) -> Status:

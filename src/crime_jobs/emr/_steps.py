@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from crime_jobs import aws
 from crime_jobs.emr import work as requests
 from crime_jobs.emr._once import once
-from crime_jobs.emr.runs import Phase, Run, Status, bare_name, outcome_folder
+from crime_jobs.emr.runs import Phase, Run, Status, bare_name, outcome_folder, outcome_in
 from crime_jobs.errors import AwsRefused
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Steps:
         old = self._describe(run_id)
         config = old["Config"]
         arguments = list(config["Args"])
-        if "--outcome" in arguments:
+        if outcome_in(arguments):
             arguments[arguments.index("--outcome") + 1] = outcome_folder(self._settings, token)
         step = {
             "Name": f"{bare_name(old['Name'])} {token}",
@@ -91,7 +91,7 @@ class Steps:
 
         with aws.refusals(f"Submitting {step['Name']} to {self.target}"):
             step_id = once(self._settings, "emr", send, look)
-        return Run(step_id, step["Name"], _outcome_in(step["HadoopJarStep"]["Args"]))
+        return Run(step_id, step["Name"], outcome_in(step["HadoopJarStep"]["Args"]))
 
     def look(self, run_id: str) -> Status:
         """Describe the step."""
@@ -143,17 +143,13 @@ class Steps:
         return f"{status['State']}: {reason.get('Message') or reason.get('Code') or 'no reason given'}"
 
 
-def _outcome_in(arguments: list[str]) -> str | None:
-    return arguments[arguments.index("--outcome") + 1] if "--outcome" in arguments else None
-
-
 def _status(step: dict[str, Any]) -> Status:
     said, times = step["Status"], step["Status"].get("Timeline", {})
     config = step.get("Config", {})
     failure, change = said.get("FailureDetails", {}), said.get("StateChangeReason", {})
     parts = [failure.get("Reason"), failure.get("Message"), change.get("Message")]
     return Status(
-        Run(step["Id"], step["Name"], _outcome_in(config.get("Args", []))),
+        Run(step["Id"], step["Name"], outcome_in(config.get("Args", []))),
         said["State"],
         _PHASES.get(said["State"], Phase.RUNNING),
         times.get("CreationDateTime"),

@@ -7,12 +7,14 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
+from crime_jobs import aws
 from crime_jobs.errors import WrongUsage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from crime_jobs.emr.package import Manifest
     from crime_jobs.emr.targets import Target
@@ -57,14 +59,26 @@ def outcome_folder(settings: Settings, token: str) -> str:
     Raises
     ------
     WrongUsage
-        If nothing says where logs go.
+        If nothing says where logs go, or not to S3: the run could not say there how it ended.
     """
     if not settings.logs:
         raise WrongUsage(
             "Nothing says where logs and outcomes go.",
             hint="Give --logs s3://…, set CRIME_JOBS_LOGS, or write logs into crime-jobs.toml.",
         )
+    aws.split_uri(settings.logs, f"logs (from {settings.sources.get('logs', 'nowhere')})")
     return f"{settings.logs.rstrip('/')}/outcomes/{token}"
+
+
+def outcome_in(arguments: Sequence[str]) -> str | None:
+    """Return the folder of the outcome that a run was given.
+
+    Parameters
+    ----------
+    arguments
+        Of the run; it may be somebody else's, with an option of that name and nothing behind it.
+    """
+    return next((str(value) for option, value in pairwise(arguments) if option == "--outcome"), None)
 
 
 class Phase(StrEnum):

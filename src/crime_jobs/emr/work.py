@@ -98,6 +98,8 @@ def parse(tokens: Sequence[str]) -> list[Work]:
                 hint=f"NAME [arguments] [{THEN} NAME [arguments]]; `crime-jobs list` shows the names.",
             )
         _check_sendable(words)
+        if any(word.partition("=")[0] == "--outcome" for word in words):
+            raise WrongUsage("--outcome is told by submit itself.", hint="--logs says below which folder.")
         work = Work(words[0], tuple(words[1:]), anyway)
         found += _scripts(work) if work.name.startswith(HIVE) else [_checked_job(work)]
     return found
