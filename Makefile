@@ -7,7 +7,7 @@ PYTHON := $(shell for p in python3.11 python3 python; do \
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test test-local test-soak up down status lint format bench clean python
+.PHONY: help demo test test-local test-soak up down status lint format bench bench-emr clean python
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -45,6 +45,9 @@ format: .venv/dev.stamp ## Mend the style
 
 bench: .venv/bench.stamp ## Marts on 2.9 and 29 million incidents: Spark beside DuckDB, Polars and pandas
 	$(BIN)/python -m benchmarks.marts
+
+bench-emr: .venv/bench.stamp ## Submitting to EMR beside emr-cli, on the engines (after `make up`)
+	$(BIN)/python -m benchmarks.emr_submit
 
 clean: ## Remove what was built (not the downloads, which are cached outside the tree)
 	@[ ! -x $(BIN)/python ] || $(BIN)/python -m crime_harness down || true

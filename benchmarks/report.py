@@ -169,6 +169,10 @@ def write(path: Path, measures: list[Measure], summary: list[dict[str, Any]], le
     path.write_text(json.dumps(document, indent=2), encoding="utf-8")
 
 
+#: Heading of the first section that this module does not write.
+OTHERS = "## Submitting to EMR"
+
+
 def _busy(load: float, cores: int) -> str:
     if load <= cores:
         return ""
@@ -220,7 +224,12 @@ def main() -> None:
     """Write ``docs/benchmarks.md`` from the last results; the arguments are the command that made them."""
     root = Path(__file__).resolve().parent.parent
     document = json.loads((root / "build" / "bench" / "results.json").read_text(encoding="utf-8"))
-    (root / "docs" / "benchmarks.md").write_text(page(document, " ".join(sys.argv[1:])), encoding="utf-8")
+    path = root / "docs" / "benchmarks.md"
+    # What other benchmarks have written below stays.
+    _, heading, rest = path.read_text(encoding="utf-8").partition(OTHERS)
+    path.write_text(
+        page(document, " ".join(sys.argv[1:])) + (f"\n{heading}{rest}" if heading else ""), encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":
