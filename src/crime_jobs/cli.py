@@ -160,11 +160,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         0 done, 1 the job failed, 2 wrong usage, 3 bad input, 4 AWS refused, 130 interrupted.
     """
+    code = _run(arguments)
+    try:  # here, and not when Python ends: it would change the exit code to 120
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _write_no_more()
+    return code
+
+
+def _write_no_more() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         app(args=arguments, prog_name="crime-jobs")
-        sys.stdout.flush()
     except BrokenPipeError:  # whoever read our output has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()
     except CrimeJobsError as error:
         output.complain(error.message, error.hint)
         if os.environ.get("CRIME_JOBS_DEBUG"):

@@ -17,7 +17,7 @@ from crime_jobs.emr._upload import Part, digest, upload
 from crime_jobs.emr.package import ship
 from crime_jobs.emr.runs import bare_name, new_token
 from crime_jobs.emr.screen import live, show_cause
-from crime_jobs.errors import JobFailed, WrongUsage
+from crime_jobs.errors import Interrupted, JobFailed, WrongUsage
 
 if TYPE_CHECKING:
     from crime_jobs.emr.logs import Log
@@ -98,8 +98,7 @@ def send(settings: Settings, wanted: Wanted) -> Status:
     service = service_of(settings)
     _refuse_two_writers(service, wanted.works)
     manifest = _packed(settings, wanted)
-    run = service.submit(with_script(settings, wanted.works[0]), manifest, new_token(), wanted.conf)
-    return service.look(run.id)
+    return submitting.send(service, with_script(settings, wanted.works[0]), manifest, wanted.conf)
 
 
 def _refuse_two_writers(service: Service, works: list[Work]) -> None:
@@ -201,14 +200,24 @@ def cancel(settings: Settings, run_id: str) -> Status:
     ------
     WrongUsage
         If it is over already.
+    Interrupted
+        After Ctrl-C; it is cancelled nevertheless.
     """
     service = service_of(settings)
     before = service.look(run_id)
     if before.phase.over:
         raise WrongUsage(f"{before.run.name} ({run_id}) is over already: {before.state}.")
-    service.cancel(run_id)
-    with live() as tell:
-        return submitting.wait(settings, service, before.run, tell, "Cancelling")
+    submitting.end_as_ctrl_c()
+    with submitting.held_back():
+        service.cancel(run_id)
+    try:
+        with live() as tell:
+            return submitting.wait(settings, service, before.run, tell, "Cancelling")
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"Left {before.run.name} ({run_id}) while it was being cancelled.",
+            hint=f"`crime-jobs watch {run_id} --on {service.target.id}` shows what becomes of it.",
+        ) from None
 
 
 def logs(settings: Settings, run_id: str, only: str | None, patience: float) -> list[Log]:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from crime_jobs import aws
 from crime_jobs.emr import cause as causes
-from crime_jobs.emr.runs import Phase, new_token
+from crime_jobs.emr.runs import Phase, Status, new_token
 from crime_jobs.errors import AwsRefused, CrimeJobsError, Interrupted
 
 if TYPE_CHECKING:
     from crime_jobs.emr.cause import Cause
     from crime_jobs.emr.package import Manifest
-    from crime_jobs.emr.runs import Run, Service, Status
+    from crime_jobs.emr.runs import Run, Service
     from crime_jobs.emr.work import Work
     from crime_jobs.settings import Settings
 
@@ -226,6 +226,7 @@ def wait(settings: Settings, service: Service, run: Run, tell: Tell, note: str =
         If AWS refuses, or has not answered for `OUTAGE` seconds; the run itself goes on.
     """
     pause, answered = SHORTEST, time.monotonic()
+    status: Status | None = None
     while True:
         try:
             status = service.look(run.id)
@@ -236,7 +237,7 @@ def wait(settings: Settings, service: Service, run: Run, tell: Tell, note: str =
                 return status
         except CrimeJobsError as error:
             if aws.may_be_repeated(error) and time.monotonic() - answered < OUTAGE:
-                note = f"No answer from AWS, asking again: {error.message}"
+                tell(View(status or _unseen(run), None, f"No answer from AWS, asking again: {error.message}"))
             else:
                 again = f"`crime-jobs watch {run.id} --on {service.target.id}` waits for it again."
                 raise AwsRefused(
@@ -245,6 +246,10 @@ def wait(settings: Settings, service: Service, run: Run, tell: Tell, note: str =
                 ) from error
         time.sleep(pause)
         pause = min(LONGEST, pause * 1.3)
+
+
+def _unseen(run: Run) -> Status:
+    return Status(run, "SUBMITTED", Phase.WAITING)
 
 
 def conclude(settings: Settings, service: Service, status: Status, tell: Tell, *, patience: float) -> Ended:
@@ -297,6 +302,31 @@ def held_back() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def send(service: Service, work: Work, manifest: Manifest, conf: Mapping[str, str]) -> Status:
+    """Submit something and don't wait for it; whatever comes after it was sent, its id is told.
+
+    Parameters
+    ----------
+    service, work, manifest, conf
+        As for `submit`.
+
+    Returns
+    -------
+    Status
+
+    Raises
+    ------
+    AwsRefused
+        If it can't be submitted.
+    """
+    with held_back():
+        run = service.submit(work, manifest, new_token(), conf)
+        try:
+            return service.look(run.id)
+        except AwsRefused:  # an error here would be read as: nothing was submitted
+            return _unseen(run)
 
 
 def end_as_ctrl_c() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from crime_jobs import aws, output
@@ -10,13 +11,14 @@ from crime_jobs.emr import cluster, targets
 from crime_jobs.emr import work as requests
 from crime_jobs.emr._once import once
 from crime_jobs.emr._steps import Steps
-from crime_jobs.emr.runs import new_token, outcome_folder
+from crime_jobs.emr.runs import Phase, new_token, outcome_folder
 from crime_jobs.emr.submit import chain, held_back, watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from crime_jobs.emr.package import Manifest
+    from crime_jobs.emr.runs import Status
     from crime_jobs.emr.submit import Ended, Tell
     from crime_jobs.emr.work import Work
     from crime_jobs.settings import Settings
@@ -25,8 +27,18 @@ if TYPE_CHECKING:
 class OwnCluster(Steps):
     """The steps of a cluster that is there for them alone: to cancel one is to end the cluster."""
 
+    _ended = False
+
+    def look(self, run_id: str) -> Status:
+        """Describe the step; one that was interrupted since its cluster was ended here was cancelled."""
+        status = super().look(run_id)
+        if self._ended and status.state == "INTERRUPTED":
+            return replace(status, phase=Phase.CANCELLED)
+        return status
+
     def cancel(self, run_id: str) -> None:  # noqa: ARG002 - whichever it is
         """End the cluster with all its steps."""
+        self._ended = True
         with aws.refusals(f"Ending {self.target}"):
             aws.client("emr", self._settings).terminate_job_flows(JobFlowIds=[self.target.id])
 
@@ -106,9 +118,10 @@ def run(
 
     with held_back() as held, aws.refusals(f"Making cluster {sent['Name']}"):
         cluster_id = once(settings, "emr", lambda client: str(client.run_job_flow(**sent)["JobFlowId"]), find)
-    service = OwnCluster(settings, targets.find(settings, cluster_id))
-    output.note(f"Cluster {cluster_id} was made for this, and ends with it.")
-    ids = {status.run.name: status.run for status in service.recent(len(names))}
+        # Still held back: until it is known which steps to watch, Ctrl-C could not end the cluster.
+        output.note(f"Cluster {cluster_id} was made for this, and ends with it.")
+        service = OwnCluster(settings, targets.find(settings, cluster_id, ended=True))
+        ids = {status.run.name: status.run for status in service.recent(len(names))}
     in_order = iter(names)
 
     def one(_work: Work) -> Ended:
