@@ -14,7 +14,7 @@ import pytest
 from crime_jobs.emr import _verbs, cluster, submit, targets, transient
 from crime_jobs.emr.runs import Phase, Run, Status
 from crime_jobs.emr.targets import Target
-from crime_jobs.errors import AwsRefused, Interrupted
+from crime_jobs.errors import AwsRefused, Interrupted, WrongUsage
 
 RUN = Run("s-1", "clean_ncrb 3f9a2c1d77e0")
 TARGET = Target("cluster", "j-1", "crime-jobs", "WAITING")
@@ -168,3 +168,15 @@ sys.exit(cli.main(["fails"]))
     )
     os.close(write)
     assert (done.returncode, done.stderr) == (3, "")
+
+
+def test_a_retry_is_refused_while_another_run_writes_the_same_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    service: Any = Fake("CANCELLED")
+    service.target = Target("application", "00f1", "crime-jobs", "STARTED")
+    under_way = Status(Run("00a2", "clean_ncrb 0a1b2c3d4e5f"), "RUNNING", Phase.RUNNING)
+    service.recent = lambda _: [under_way]
+    monkeypatch.setattr(_verbs, "service_of", lambda *_: service)
+    monkeypatch.setattr(submit, "end_as_ctrl_c", lambda: None)
+    nothing: Any = None
+    with pytest.raises(WrongUsage, match="00a2, RUNNING.* writes .*crime_facts"):
+        _verbs.retry(nothing, "00a1", 0)

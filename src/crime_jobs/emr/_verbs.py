@@ -96,19 +96,19 @@ def send(settings: Settings, wanted: Wanted) -> Status:
             hint="Leave out --no-wait; or put the chain on a schedule: `crime-jobs schedule`.",
         )
     service = service_of(settings)
-    _refuse_two_writers(service, wanted.works)
+    _refuse_two_writers(service, [work.name for work in wanted.works])
     manifest = _packed(settings, wanted)
     return submitting.send(service, with_script(settings, wanted.works[0]), manifest, wanted.conf)
 
 
-def _refuse_two_writers(service: Service, works: list[Work]) -> None:
+def _refuse_two_writers(service: Service, names: list[str]) -> None:
     """Refuse a job while another run writes the same tables: a table has one writer at a time.
 
     A cluster that runs one step at a time puts them in turn by itself.
     """
     if service.target.kind == "cluster" and service.target.concurrency == 1:
         return
-    mine = {table for work in works for table in _writes(work.name)}
+    mine = {table for name in names for table in _writes(name)}
     for status in service.recent(_LOOKED_AT):
         shared = mine & _writes(bare_name(status.run.name))
         if shared and not status.phase.over:
@@ -134,7 +134,7 @@ def run(settings: Settings, wanted: Wanted) -> list[Ended]:
     # The target first: that it is not there should not cost an upload.
     service = None if settings.on == targets.TRANSIENT else service_of(settings)
     if service:
-        _refuse_two_writers(service, wanted.works)
+        _refuse_two_writers(service, [work.name for work in wanted.works])
     manifest = _packed(settings, wanted)
     works = [with_script(settings, work) for work in wanted.works]
     with live() as tell:
@@ -184,6 +184,7 @@ def retry(settings: Settings, run_id: str, log_wait: float) -> Ended:
     """Submit once more what a run was given, and wait for it."""
     submitting.end_as_ctrl_c()
     service = service_of(settings)
+    _refuse_two_writers(service, [bare_name(service.look(run_id).run.name)])
     with submitting.held_back() as held:
         again = service.again(run_id, new_token())
     with live() as tell:
