@@ -12,6 +12,8 @@ from typing import Any, Protocol
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request as HttpRequest  # noqa: TC002 - read when routes are made
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -172,7 +174,9 @@ def application(engines: Engines) -> Starlette:
         Route("/_engines/pace", pace, methods=["GET", "POST"]),
         Route("/{path:path}", aws, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
     ]
-    return Starlette(routes=routes, lifespan=lifespan)
+    # A step is any program: a web page whose name is made to lead to 127.0.0.1 must not submit one.
+    own = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"], www_redirect=False)
+    return Starlette(routes=routes, lifespan=lifespan, middleware=[own])
 
 
 async def _ordered(http: HttpRequest, take: Any, show: Any) -> Response:
