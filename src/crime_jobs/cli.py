@@ -186,7 +186,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         if isinstance(end.__context__, OSError) and end.__context__.errno == errno.EPIPE:
             return 0
         if end.code == INTERRUPTED:
-            output.complain("Interrupted.", "Run it again: a job replaces its tables whole or not at all.")
+            verb = (sys.argv[1:] if arguments is None else arguments)[:1]
+            again = "Run it again: a job replaces its tables whole or not at all."
+            output.complain("Interrupted.", again if list(verb) == ["run"] else "")
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
 

@@ -123,7 +123,10 @@ def watch(
     log_wait: Patience = LOG_WAIT,
     output_format: Output = None,
 ) -> None:
-    """Wait for a run that is under way, and say how it ended."""
+    """Wait for a run that is under way, and say how it ended.
+
+    Ctrl-C cancels it, whoever submitted it; a second one leaves it.
+    """
     from crime_jobs.emr import _verbs
 
     settings = settings_for(env, on=on, region=region, profile=profile)

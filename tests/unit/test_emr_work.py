@@ -114,6 +114,7 @@ def test_setup_of_hive_is_a_chain_that_copies_the_landing_files_first() -> None:
         (["hive:insight_of_nothing"], "insight_of_nothing"),
         (["hive:insight_by_region", "--hivevar", "yaer=2013"], "there is no variable 'yaer'"),
         (["hot_spots", "two\nlines"], "line break"),
+        (["hive:/etc/passwd"], "not a script by its name"),
     ],
 )
 def test_what_is_wrong_is_refused_before_anything_is_sent(words: list[str], said: str) -> None:

@@ -97,8 +97,14 @@ class Cause:
 
 
 def read_progress(settings: Settings, run: Run) -> Progress | None:
-    """Read how far a run is; ``None`` if it has not said, or nothing that can be understood."""
-    return _parsed(_read(settings, run, _PROGRESS), Progress)
+    """Read how far a run is; ``None`` if it has not said, or nothing that can be understood or read.
+
+    Who may not list the bucket is refused what is not there yet: no reason to give up waiting for a run.
+    """
+    try:
+        return _parsed(_read(settings, run, _PROGRESS), Progress)
+    except AwsRefused:
+        return None
 
 
 def read_outcome(settings: Settings, run: Run) -> Done | Failed | None:

@@ -140,6 +140,8 @@ def _scripts(work: Work) -> list[Work]:
     if work.script_name != hivesql.SETUP:
         script = scripts[0]
         own = str(script.path) if script.number is None else None
+        if own and not own.endswith((".hql", ".sql")):  # what is not a script must not be uploaded
+            raise WrongUsage(f"{own} is not a script by its name.", hint="It ends in .hql or .sql.")
         return [replace(work, name=f"{HIVE}{script.name}", script=own)]
     stage = Work(f"{HIVE}{hivesql.STAGE}", go_on=work.go_on)
     return [stage, *(replace(work, name=f"{HIVE}{script.name}") for script in scripts)]
