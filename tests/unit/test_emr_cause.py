@@ -41,6 +41,14 @@ def log(text: str, name: str = "stderr") -> Log:
             1,
         ),
         (
+            'Traceback (most recent call last):\n  File "e.py", line 1\n'
+            "py4j.protocol.Py4JJavaError: An error occurred while calling o1.x.\n"
+            ": java.lang.OutOfMemoryError: Java heap space\n",
+            "Spark ran out of memory: java.lang.OutOfMemoryError: Java heap space",
+            "spark.driver.memory",
+            1,
+        ),
+        (
             "26/11/23 ERROR Container killed by YARN for exceeding memory limits. 5.5 GB of 5.5 GB used\n",
             "It was killed for the memory it took",
             "memoryOverhead",

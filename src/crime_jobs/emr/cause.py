@@ -257,7 +257,9 @@ def probable(logs: list[Log]) -> Cause | None:
             headline, _, hint = own[-1].removeprefix("error: ").partition("\n")
             return Cause(headline, hint, block, _reading(log.text), exit_code=code)
         if block:
-            return Cause(block.splitlines()[-1], "", block, _reading(log.text), exit_code=code)
+            return Cause(
+                block.splitlines()[-1].removeprefix(": "), "", block, _reading(log.text), exit_code=code
+            )
         if sql := _SQL_ERROR.search(log.text):
             return Cause(sql.group(), "", log.text[sql.start() :][:2000], _reading(log.text))
     last = _tail(logs)
@@ -269,7 +271,7 @@ def _line(text: str, found: re.Match[str]) -> str:
     begin, end = text.rfind("\n", 0, found.start()) + 1, text.find("\n", found.end())
     begin = max(begin, found.start() - _LONGEST // 2)
     end = min(end if end >= 0 else len(text), found.end() + _LONGEST // 2)
-    return text[begin:end].strip()
+    return text[begin:end].strip().removeprefix(": ")  # as py4j begins the JVM's part
 
 
 def _reading(text: str) -> str | None:
