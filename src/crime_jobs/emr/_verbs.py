@@ -17,13 +17,14 @@ from crime_jobs.emr._upload import Part, digest, upload
 from crime_jobs.emr.package import ship
 from crime_jobs.emr.runs import bare_name, new_token
 from crime_jobs.emr.screen import live, show_cause
-from crime_jobs.errors import Interrupted, JobFailed, WrongUsage
+from crime_jobs.errors import JobFailed, WrongUsage
 
 if TYPE_CHECKING:
+    from crime_jobs.emr._wheels import Architecture
     from crime_jobs.emr.logs import Log
     from crime_jobs.emr.package import Manifest
     from crime_jobs.emr.runs import Service, Status
-    from crime_jobs.emr.submit import Ended, Tell
+    from crime_jobs.emr.submit import Ended
     from crime_jobs.emr.work import Work
     from crime_jobs.settings import Settings
 
@@ -48,7 +49,7 @@ class Wanted:
     """
 
     works: list[Work]
-    architecture: str
+    architecture: Architecture
     conf: Mapping[str, str]
     log_wait: float
 
@@ -141,7 +142,7 @@ def run(settings: Settings, wanted: Wanted) -> list[Ended]:
         if service is None:
             from crime_jobs.emr import transient
 
-            ended = transient.run(settings, works, manifest, wanted.conf, tell, wanted.log_wait, _show)
+            ended = transient.run(settings, works, manifest, wanted.conf, tell, wanted.log_wait, _shown)
             return _told(works, ended)
 
         def one(work: Work) -> Ended:
@@ -149,7 +150,7 @@ def run(settings: Settings, wanted: Wanted) -> list[Ended]:
                 settings, service, work, manifest, wanted.conf, tell, patience=wanted.log_wait
             )
 
-        ended = submitting.chain(works, one, _show)
+        ended = submitting.chain(works, one, _shown)
     return _told(works, ended)
 
 
@@ -159,9 +160,10 @@ def _told(works: list[Work], ended: list[Ended]) -> list[Ended]:
     return ended
 
 
-def _show(_work: Work, ended: Ended) -> None:
+def _shown(ended: Ended) -> Ended:
     if ended.cause:
         show_cause(ended.status, ended.cause)
+    return ended
 
 
 def watch(settings: Settings, run_id: str, log_wait: float) -> Ended:
@@ -169,15 +171,8 @@ def watch(settings: Settings, run_id: str, log_wait: float) -> Ended:
     submitting.end_as_ctrl_c()
     service = service_of(settings, ended=True)
     with live() as tell:
-        return _watched(settings, service, run_id, tell, log_wait)
-
-
-def _watched(settings: Settings, service: Service, run_id: str, tell: Tell, log_wait: float) -> Ended:
-    found = service.look(run_id).run
-    ended = submitting.watch(settings, service, found, tell, patience=log_wait)
-    if ended.cause:
-        show_cause(ended.status, ended.cause)
-    return ended
+        found = service.look(run_id).run
+        return _shown(submitting.watch(settings, service, found, tell, patience=log_wait))
 
 
 def retry(settings: Settings, run_id: str, log_wait: float) -> Ended:
@@ -188,10 +183,7 @@ def retry(settings: Settings, run_id: str, log_wait: float) -> Ended:
     with submitting.held_back() as held:
         again = service.again(run_id, new_token())
     with live() as tell:
-        ended = submitting.watch(settings, service, again, tell, patience=log_wait, cancel=bool(held))
-    if ended.cause:
-        show_cause(ended.status, ended.cause)
-    return ended
+        return _shown(submitting.watch(settings, service, again, tell, patience=log_wait, cancel=bool(held)))
 
 
 def cancel(settings: Settings, run_id: str) -> Status:
@@ -215,10 +207,7 @@ def cancel(settings: Settings, run_id: str) -> Status:
         with live() as tell:
             return submitting.wait(settings, service, before.run, tell, "Cancelling")
     except KeyboardInterrupt:
-        raise Interrupted(
-            f"Left {before.run.name} ({run_id}) while it was being cancelled.",
-            hint=f"`crime-jobs watch {run_id} --on {service.target.id}` shows what becomes of it.",
-        ) from None
+        raise submitting.left(service, before.run) from None
 
 
 def logs(settings: Settings, run_id: str, only: str | None, patience: float) -> list[Log]:
@@ -248,7 +237,7 @@ def logs(settings: Settings, run_id: str, only: str | None, patience: float) -> 
 
 def _packed(settings: Settings, wanted: Wanted, *, dry_run: bool = False) -> Manifest:
     with _bar.progress() as progress:
-        return ship(settings, wanted.architecture, progress, dry_run=dry_run).manifest  # type: ignore[arg-type]
+        return ship(settings, wanted.architecture, progress, dry_run=dry_run).manifest
 
 
 def with_script(settings: Settings, work: Work, *, dry_run: bool = False) -> Work:

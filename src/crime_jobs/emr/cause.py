@@ -96,13 +96,14 @@ class Cause:
     exit_code: int = 1
 
 
-def read_progress(settings: Settings, run: Run) -> Progress | None:
+def read_progress(settings: Settings, run: Run, s3: Any = None) -> Progress | None:
     """Read how far a run is; ``None`` if it has not said, or nothing that can be understood or read.
 
     Who may not list the bucket is refused what is not there yet: no reason to give up waiting for a run.
+    Whoever asks often hands in a client: each new one looks up the credentials again.
     """
     try:
-        return _parsed(_read(settings, run, _PROGRESS), Progress)
+        return _parsed(_read(settings, run, _PROGRESS, s3), Progress)
     except AwsRefused:
         return None
 
@@ -123,7 +124,7 @@ def _parsed(body: bytes | None, model: type[_M]) -> _M | None:
         return None
 
 
-def _read(settings: Settings, run: Run, name: str) -> bytes | None:
+def _read(settings: Settings, run: Run, name: str, s3: Any = None) -> bytes | None:
     from botocore.exceptions import ClientError
 
     if not run.outcome:
@@ -134,7 +135,7 @@ def _read(settings: Settings, run: Run, name: str) -> bytes | None:
         return None
     with aws.refusals(f"Reading {run.outcome}/{name}"):
         try:
-            found = aws.client("s3", settings).get_object(Bucket=bucket, Key=f"{prefix}/{name}")
+            found = (s3 or aws.client("s3", settings)).get_object(Bucket=bucket, Key=f"{prefix}/{name}")
             body: bytes = found["Body"].read(_LARGEST + 1)
         except ClientError as error:
             if aws.code_of(error) == "NoSuchKey":

@@ -111,7 +111,7 @@ def _run(settings: Settings, sent: Mapping[str, Any]) -> str:
     tagged = {**sent, "Tags": [*sent["Tags"], {"Key": "submission", "Value": token}]}
 
     def find() -> str | None:
-        for found in _all_alive(settings, sent["Name"]):
+        for found in targets.alive(settings, sent["Name"]):
             tags = aws.client("emr", settings).describe_cluster(ClusterId=found["Id"])["Cluster"]["Tags"]
             if {"Key": "submission", "Value": token} in tags:
                 return str(found["Id"])
@@ -224,7 +224,7 @@ def find(settings: Settings, cluster: str) -> dict[str, Any]:
     """
     if _CLUSTER_ID.fullmatch(cluster):
         return {"Id": cluster}
-    found = _all_alive(settings, cluster)
+    found = targets.alive(settings, cluster)
     if len(found) != 1:
         ids = ", ".join(item["Id"] for item in found)
         raise WrongUsage(
@@ -358,15 +358,8 @@ def describe(settings: Settings, cluster_id: str) -> dict[str, Any]:
     return found
 
 
-def _all_alive(settings: Settings, name: str) -> list[dict[str, Any]]:
-    with aws.refusals("Listing clusters"):
-        pages = aws.client("emr", settings).get_paginator("list_clusters")
-        found = pages.paginate(ClusterStates=list(targets.ALIVE))
-        return [item for page in found for item in page["Clusters"] if item["Name"] == name]
-
-
 def _alive(settings: Settings, name: str) -> dict[str, Any] | None:
-    return min(_all_alive(settings, name), key=_age, default=None)
+    return min(targets.alive(settings, name), key=_age, default=None)
 
 
 def _age(item: Mapping[str, Any]) -> tuple[datetime, str]:

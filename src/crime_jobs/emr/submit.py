@@ -113,7 +113,7 @@ def submit(
 
 
 def chain(
-    works: Sequence[Work], one: Callable[[Work], Ended], between: Callable[[Work, Ended], None]
+    works: Sequence[Work], one: Callable[[Work], Ended], between: Callable[[Ended], object]
 ) -> list[Ended]:
     """Run parts one after the other; stop at the first failure, unless that part says to go on.
 
@@ -134,7 +134,7 @@ def chain(
     ended = []
     for work in works:
         ended.append(one(work))
-        between(work, ended[-1])
+        between(ended[-1])
         if ended[-1].cause and not work.go_on:
             break
     return ended
@@ -185,7 +185,7 @@ def watch(
 
 def _cancel(settings: Settings, service: Service, run: Run, tell: Tell) -> Status:
     """Cancel a run and wait until it is; if it has ended by then, return how."""
-    left = (
+    goes_on = (
         f"It goes on in {service.target}; `crime-jobs cancel {run.id} --on {service.target.id}` cancels it."
     )
     try:
@@ -193,17 +193,22 @@ def _cancel(settings: Settings, service: Service, run: Run, tell: Tell) -> Statu
             service.cancel(run.id)
         except AwsRefused as error:
             raise Interrupted(
-                f"{run.name} ({run.id}) could not be cancelled: {error.message}", hint=left
+                f"{run.name} ({run.id}) could not be cancelled: {error.message}", hint=goes_on
             ) from error
         status = wait(settings, service, run, tell, "Cancelling (Ctrl-C again leaves it)")
     except KeyboardInterrupt:
-        raise Interrupted(
-            f"Left {run.name} ({run.id}) while it was being cancelled.",
-            hint=f"`crime-jobs watch {run.id} --on {service.target.id}` shows what becomes of it.",
-        ) from None
+        raise left(service, run) from None
     if status.phase is Phase.CANCELLED:
         raise Interrupted(f"Cancelled {run.name} ({run.id}).")
     return status
+
+
+def left(service: Service, run: Run) -> Interrupted:
+    """Say that a run was left while it was being cancelled; ready to raise."""
+    return Interrupted(
+        f"Left {run.name} ({run.id}) while it was being cancelled.",
+        hint=f"`crime-jobs watch {run.id} --on {service.target.id}` shows what becomes of it.",
+    )
 
 
 def wait(settings: Settings, service: Service, run: Run, tell: Tell, note: str = "") -> Status:
@@ -227,10 +232,14 @@ def wait(settings: Settings, service: Service, run: Run, tell: Tell, note: str =
     """
     pause, answered = SHORTEST, time.monotonic()
     status: Status | None = None
+    s3: Any = None
     while True:
         try:
             status = service.look(run.id)
-            progress = causes.read_progress(settings, run) if status.phase is Phase.RUNNING else None
+            progress = None
+            if status.phase is Phase.RUNNING and run.outcome:
+                s3 = s3 or aws.client("s3", settings)
+                progress = causes.read_progress(settings, run, s3)
             answered = time.monotonic()
             tell(View(status, progress, note))
             if status.phase.over:

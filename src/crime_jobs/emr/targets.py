@@ -92,8 +92,8 @@ def find(settings: Settings, on: str | None = None, *, ended: bool = False) -> T
     if _APPLICATION_ID.fullmatch(on):
         return _application(settings, on, ended=ended)
     # Clusters first: whoever works with them alone may not be allowed to list applications.
-    if clusters := _clusters_called(settings, on):
-        return _cluster(settings, _only(clusters, "clusters", on, settings))
+    if clusters := alive(settings, on):
+        return _cluster(settings, _only([found["Id"] for found in clusters], "clusters", on, settings))
     if applications := _applications_called(settings, on):
         return _application(settings, _only(applications, "applications", on, settings))
     raise WrongUsage(
@@ -111,10 +111,29 @@ def _only(found: list[str], what: str, name: str, settings: Settings) -> str:
     return found[0]
 
 
-def _clusters_called(settings: Settings, name: str) -> list[str]:
+def alive(settings: Settings, name: str) -> list[dict[str, Any]]:
+    """List the clusters of a name that have not ended.
+
+    Parameters
+    ----------
+    settings
+        Region and profile.
+    name
+        Their name.
+
+    Returns
+    -------
+    list of dict
+        As ``ListClusters`` has them.
+
+    Raises
+    ------
+    AwsRefused
+        If EMR refuses.
+    """
     with aws.refusals(f"Looking for a cluster {name}"):
         pages = aws.client("emr", settings).get_paginator("list_clusters").paginate(ClusterStates=list(ALIVE))
-        return [c["Id"] for page in pages for c in page["Clusters"] if c["Name"] == name]
+        return [found for page in pages for found in page["Clusters"] if found["Name"] == name]
 
 
 def _applications_called(settings: Settings, name: str) -> list[str]:

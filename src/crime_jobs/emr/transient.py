@@ -80,7 +80,7 @@ def run(
     conf: Mapping[str, str],
     tell: Tell,
     patience: float,
-    between: Callable[[Work, Ended], None],
+    between: Callable[[Ended], object],
 ) -> list[Ended]:
     """Make the cluster and watch its steps, one after the other.
 
@@ -112,9 +112,7 @@ def run(
     names = [step["Name"] for step in sent["Steps"]]
 
     def find() -> str | None:
-        clusters = aws.client("emr", settings).get_paginator("list_clusters")
-        pages = clusters.paginate(ClusterStates=list(targets.ALIVE))
-        return next((c["Id"] for page in pages for c in page["Clusters"] if c["Name"] == sent["Name"]), None)
+        return next((str(found["Id"]) for found in targets.alive(settings, sent["Name"])), None)
 
     with held_back() as held, aws.refusals(f"Making cluster {sent['Name']}"):
         cluster_id = once(settings, "emr", lambda client: str(client.run_job_flow(**sent)["JobFlowId"]), find)
