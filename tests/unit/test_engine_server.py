@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 from crime_engines.control import Control
 from crime_engines.server import Engines, application
@@ -29,7 +29,9 @@ def status_of(host: str, path: str) -> int:
         "query_string": b"",
         "headers": [(b"host", host.encode())],
     }
-    asyncio.run(application(Engines([], Control()))(scope, receive, send))
+    # A loop in a thread of its own: in a whole run, Playwright's loop still runs in this one.
+    with start_blocking_portal() as portal:
+        portal.call(application(Engines([], Control())), scope, receive, send)
     return int(sent[0]["status"])
 
 
