@@ -104,7 +104,7 @@ def submit(
     settings = settings_for(
         env, landing=landing, lake=lake, artifacts=artifacts, logs=logs, region=region, profile=profile, on=on
     )
-    works = parse([name, *context.args])
+    works = parse([name, *context.args], settings)
     wanted = _verbs.Wanted(works, architecture, pairs(conf or [], "--conf"), log_wait)
     if dry_run:
         typer.echo(json.dumps(_verbs.requests(settings, wanted), indent=2, ensure_ascii=False))

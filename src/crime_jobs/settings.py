@@ -28,6 +28,9 @@ VARIABLES = {
     "logs": "CRIME_JOBS_LOGS",
     "on": "CRIME_JOBS_ON",
     "runtime_role": "CRIME_JOBS_RUNTIME_ROLE",
+    "oracle_url": "CRIME_JOBS_ORACLE_URL",
+    "oracle_secret": "CRIME_JOBS_ORACLE_SECRET",
+    "topic": "CRIME_JOBS_TOPIC",
 }
 
 #: The tables of a section; what may stand in them is said by the room that reads them.
@@ -53,6 +56,10 @@ class Section(BaseModel):
         What `crime-jobs submit` runs on when not told: a cluster or an application.
     runtime_role
         ARN of the role that jobs run as.
+    oracle_url, oracle_secret
+        JDBC URL of the old Oracle, and name or ARN of its secret (user name and password) in Secrets Manager.
+    topic
+        ARN of the SNS topic that is told how migrations and exports end.
     env_file
         ``KEY=VALUE`` lines that come in as environment variables, before all others.
     cluster, schedule
@@ -70,6 +77,9 @@ class Section(BaseModel):
     logs: str | None = None
     on: str | None = None
     runtime_role: str | None = None
+    oracle_url: str | None = None
+    oracle_secret: str | None = None
+    topic: str | None = None
     env_file: str | None = None
     cluster: dict[str, Any] = {}
     schedule: dict[str, Any] = {}
@@ -96,6 +106,8 @@ class Settings(BaseModel):
         Cluster or application to submit to by default.
     runtime_role
         ARN of the role that jobs run as.
+    oracle_url, oracle_secret, topic
+        See `Section`.
     cluster, schedule
         The tables of that name in the environment's section.
     sources
@@ -116,6 +128,9 @@ class Settings(BaseModel):
     logs: str | None = None
     on: str | None = None
     runtime_role: str | None = None
+    oracle_url: str | None = None
+    oracle_secret: str | None = None
+    topic: str | None = None
     cluster: dict[str, Any] = {}
     schedule: dict[str, Any] = {}
     sources: dict[str, str]

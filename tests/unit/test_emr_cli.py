@@ -64,7 +64,7 @@ def test_a_processor_that_is_not_known(verb: tuple[str, ...], capsys: pytest.Cap
 def test_an_outcome_of_the_user_s_own_is_refused() -> None:
     for words in (["clean_ncrb", "--outcome", "s3://o/1"], ["clean_ncrb", "--outcome=s3://o/1"]):
         with pytest.raises(WrongUsage, match="--outcome"):
-            parse(words)
+            parse(words, settings_module.load("local"))
 
 
 def test_logs_that_are_not_in_s3_are_refused_before_a_run_is_sent() -> None:

@@ -84,7 +84,8 @@ def test_spark_properties_are_elements_and_not_a_string() -> None:
 def test_a_chain_is_cut_where_it_says_then() -> None:
     works = parse(
         ["clean_ncrb", "--set", "max_bad_share=0.1", "--then-anyway", "reconcile", "--then", "hive:insight_by_region",
-         "--hivevar", "year=2013"]
+         "--hivevar", "year=2013"],
+        make(),
     )  # fmt: skip
     assert [(w.name, w.arguments, w.go_on) for w in works] == [
         ("clean_ncrb", ("--set", "max_bad_share=0.1"), True),
@@ -94,7 +95,7 @@ def test_a_chain_is_cut_where_it_says_then() -> None:
 
 
 def test_setup_of_hive_is_a_chain_that_copies_the_landing_files_first() -> None:
-    works = parse(["hive:setup"])
+    works = parse(["hive:setup"], make())
     assert works[0].name == "hive:stage"
     assert works[0].kind == "job"
     assert [w.name for w in works[1:3]] == ["hive:00_database", "hive:10_landing_tables"]
@@ -119,7 +120,7 @@ def test_setup_of_hive_is_a_chain_that_copies_the_landing_files_first() -> None:
 )
 def test_what_is_wrong_is_refused_before_anything_is_sent(words: list[str], said: str) -> None:
     with pytest.raises(WrongUsage, match=said.replace("(", r"\(")) as refused:
-        parse(words)
+        parse(words, make())
     assert refused.value.exit_code == 2
 
 
@@ -129,7 +130,8 @@ def test_a_folder_of_this_machine_is_refused() -> None:
 
 
 def test_a_hive_script_gets_its_variables_as_elements() -> None:
-    work = parse(["hive:insight_by_region", "--hivevar", "crime_group=cruelty by husband, or 'relatives'"])[0]
+    words = ["hive:insight_by_region", "--hivevar", "crime_group=cruelty by husband, or 'relatives'"]
+    work = parse(words, make())[0]
     request = step(work, MANIFEST, make(), None)
     arguments = request["HadoopJarStep"]["Args"]
     assert arguments[:5] == [

@@ -82,7 +82,7 @@ def _plan(settings: Settings, wanted: Wanted, *, dry_run: bool) -> Plan:
     cron = _cron.parse(wanted.cron)
     table = table_of(settings)
     zone = _cron.zone(wanted.timezone or table.timezone)
-    works = parse(wanted.words)
+    works = parse(wanted.words, settings)
     for key in (
         "role",
         "dead_letter_queue",

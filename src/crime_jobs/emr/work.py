@@ -64,13 +64,15 @@ class Work:
         return self.name.removeprefix(HIVE)
 
 
-def parse(tokens: Sequence[str]) -> list[Work]:
+def parse(tokens: Sequence[str], settings: Settings) -> list[Work]:
     """Read and check what a user typed: ``NAME [argument…] [--then NAME [argument…]]…``.
 
     Parameters
     ----------
     tokens
         The words, as the shell gave them.
+    settings
+        Where some options of jobs come from when they are not given.
 
     Returns
     -------
@@ -101,7 +103,7 @@ def parse(tokens: Sequence[str]) -> list[Work]:
         if any(word.partition("=")[0] == "--outcome" for word in words):
             raise WrongUsage("--outcome is told by submit itself.", hint="--logs says below which folder.")
         work = Work(words[0], tuple(words[1:]), anyway)
-        found += _scripts(work) if work.name.startswith(HIVE) else [_checked_job(work)]
+        found += _scripts(work) if work.name.startswith(HIVE) else [_checked_job(work, settings)]
     return found
 
 
@@ -114,13 +116,14 @@ def _check_sendable(words: Iterable[str]) -> None:
             )
 
 
-def _checked_job(work: Work) -> Work:
+def _checked_job(work: Work, settings: Settings) -> Work:
     """Parse the arguments as the step's own command line will, so that a typing error costs no cluster."""
     from crime_jobs import jobs
     from crime_jobs.cli_parse import parsed_options
     from crime_jobs.jobs._runner import check_options
 
-    check_options(jobs.find(work.name), parsed_options("run", [work.name, *work.arguments], "options"))
+    given = parsed_options("run", [work.name, *work.arguments], "options")
+    check_options(jobs.find(work.name), given, settings)
     return work
 
 
@@ -163,7 +166,24 @@ def _entry_arguments(work: Work, settings: Settings, outcome: str | None) -> lis
     name = ["hive", work.script_name] if work.name.startswith(HIVE) else [work.name]
     places = [word for option, value in _places(settings).items() for word in (f"--{option}", value)]
     told = ["--outcome", outcome] if outcome else []
-    return [*name, *work.arguments, *places, *told]
+    return [*name, *work.arguments, *_from_settings(work, settings), *places, *told]
+
+
+def _from_settings(work: Work, settings: Settings) -> list[str]:
+    """Return what a job of the registry takes from settings, which a step does not have: said as options."""
+    if work.name.startswith(HIVE):
+        return []
+    from crime_jobs import jobs
+    from crime_jobs.cli_parse import parsed_options
+
+    given = parsed_options("run", [work.name, *work.arguments], "options")
+    taking = [job for job in jobs.find(work.name) if job.settings]
+    found = {name: value for job in taking for name, value in job.options_from(settings, {}).items()}
+    told = [
+        word for name, value in found.items() if name not in given for word in ("--set", f"{name}={value}")
+    ]
+    # They speak to AWS themselves, and a step's environment names no region.
+    return [*told, *(["--region", settings.region] if taking and settings.region else [])]
 
 
 def _hive_variables(work: Work, settings: Settings) -> dict[str, str]:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from crime_jobs.jobs._base import Job
 
 
+#: Jobs that belong to another room: the room's module, which has a ``JOB``.
+_ELSEWHERE = ("crime_jobs.migrate.load",)
+
+
 @cache
 def registry() -> dict[str, Job]:
     """Find the jobs.
@@ -24,10 +28,10 @@ def registry() -> dict[str, Job]:
     dict
         Name to `Job`, in an order in which each finds its inputs made: the order of ``run all``.
     """
-    modules = (m.name for m in iter_modules(__path__) if not m.name.startswith("_"))
+    here = (f"{__name__}.{m.name}" for m in iter_modules(__path__) if not m.name.startswith("_"))
     jobs: dict[str, Job] = {}
-    for module in sorted(modules):
-        job: Job = import_module(f"{__name__}.{module}").JOB
+    for module in (*sorted(here), *_ELSEWHERE):
+        job: Job = import_module(module).JOB
         jobs[job.name] = job
     makers = {table: job.name for job in jobs.values() for table in job.writes}
     needs = {job.name: [makers[table] for table in job.reads] for job in jobs.values()}
@@ -40,7 +44,7 @@ def find(name: str) -> list[Job]:
     Parameters
     ----------
     name
-        A job's name, or ``all``.
+        A job's name, or ``all``: those that make tables from the landing folder.
 
     Returns
     -------
@@ -53,7 +57,7 @@ def find(name: str) -> list[Job]:
         If there is no such job.
     """
     if name == "all":
-        return list(registry().values())
+        return [job for job in registry().values() if job.in_all]
     if name not in registry():
         known = ["all", *sorted(registry())]
         close = get_close_matches(name, known, n=1)

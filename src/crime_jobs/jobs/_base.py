@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 from crime_jobs import lake
-from crime_jobs.model.tables import TABLES
+from crime_jobs.model.operations import ALL_TABLES
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+    from crime_jobs.settings import Settings
 
 
 class Config(BaseModel):
@@ -34,6 +36,8 @@ class Run:
         The session.
     landing, lake
         Folders or URIs.
+    settings
+        All settings, for jobs that speak to AWS services themselves.
     run_id
         Tells this run's staging folders from another's.
     reports
@@ -45,6 +49,7 @@ class Run:
     spark: SparkSession
     landing: str
     lake: str
+    settings: Settings | None = None
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     reports: list[dict[str, Any]] = field(default_factory=list)
     shared: dict[str, DataFrame] = field(default_factory=dict)
@@ -56,11 +61,11 @@ class Run:
 
     def has(self, table: str) -> bool:
         """Whether a table was ever published in the lake."""
-        return lake.has_table(self.spark, self.lake, TABLES[table])
+        return lake.has_table(self.spark, self.lake, ALL_TABLES[table])
 
     def read(self, table: str) -> DataFrame:
         """Read a table of the lake; see `crime_jobs.lake.read_table`."""
-        return lake.read_table(self.spark, self.lake, TABLES[table])
+        return lake.read_table(self.spark, self.lake, ALL_TABLES[table])
 
     def publish(self, job: str, table: str, rows: DataFrame, **facts: Any) -> dict[str, Any]:
         """Publish a table and keep its report.
@@ -87,7 +92,7 @@ class Run:
             "run_id": self.run_id,
             "started": started.isoformat(timespec="seconds"),
         }
-        report = lake.publish(self.spark, self.lake, TABLES[table], rows, {**given, **facts})
+        report = lake.publish(self.spark, self.lake, ALL_TABLES[table], rows, {**given, **facts})
         report["seconds"] = round(time.monotonic() - clock, 2)
         self.reports.append(report)
         return report
@@ -111,6 +116,10 @@ class Job:
         Tables it needs; the order of ``run all`` follows from these.
     config
         Type of its configuration.
+    settings
+        Options that, when not given, come from a setting: option to the setting's name.
+    in_all
+        Whether ``all`` includes it.
     """
 
     name: str
@@ -119,6 +128,27 @@ class Job:
     work: Callable[[Run, Any], None]
     reads: tuple[str, ...] = ()
     config: type[Config] = Config
+    settings: Mapping[str, str] = field(default_factory=dict)
+    in_all: bool = True
+
+    def options_from(self, settings: Settings, given: Mapping[str, str]) -> dict[str, str]:
+        """Return the options that were given, with those that come from settings.
+
+        Parameters
+        ----------
+        settings
+            The settings.
+        given
+            Options by name, of this and of other jobs.
+
+        Returns
+        -------
+        dict
+            Options of this job.
+        """
+        found = {option: getattr(settings, setting) for option, setting in self.settings.items()}
+        told = {option: value for option, value in found.items() if value is not None}
+        return told | {name: value for name, value in given.items() if name in self.config.model_fields}
 
     def run(self, run: Run, options: Mapping[str, str] | None = None) -> None:
         """Run the job.

@@ -16,6 +16,7 @@ from crime_jobs.errors import BadInput, CrimeJobsError, WrongUsage
 from crime_jobs.jobs._base import Job, Run
 from crime_jobs.outcome import Recorder
 from crime_jobs.output import Progress
+from crime_jobs.settings import VARIABLES
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from crime_jobs.settings import Settings
 
 
-def check_options(jobs: list[Job], options: Mapping[str, str]) -> None:
+def check_options(jobs: list[Job], options: Mapping[str, str], settings: Settings) -> None:
     """Refuse options that no job takes, before Spark starts.
 
     Parameters
@@ -32,6 +33,8 @@ def check_options(jobs: list[Job], options: Mapping[str, str]) -> None:
         The jobs to run.
     options
         Configuration values by field name.
+    settings
+        Where some options come from when they are not given.
 
     Raises
     ------
@@ -46,15 +49,13 @@ def check_options(jobs: list[Job], options: Mapping[str, str]) -> None:
             raise WrongUsage(f"{names}: there is no option {name!r}.", hint=takes)
     for job in jobs:
         try:
-            job.config.model_validate(_of(job, options))
+            job.config.model_validate(job.options_from(settings, options))
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
-            raise WrongUsage(f"{job.name}: option {where}: {first['msg']}.") from error
-
-
-def _of(job: Job, options: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in options.items() if name in job.config.model_fields}
+            setting = job.settings.get(where)
+            hint = f"--set {where}=… gives it, or {VARIABLES[setting]}." if setting else ""
+            raise WrongUsage(f"{job.name}: option {where}: {first['msg']}.", hint=hint) from error
 
 
 def _explain(error: Exception, job: str) -> CrimeJobsError:
@@ -97,7 +98,7 @@ def run_jobs(
         If the input is bad, a job fails, or AWS refuses.
     """
     options = options or {}
-    check_options(jobs, options)
+    check_options(jobs, options, settings)
     session = spark.start(settings, f"crime-jobs {' '.join(j.name for j in jobs)}")
     recorder = Recorder(session, outcome, progress) if outcome else None
     try:
@@ -124,12 +125,12 @@ def run_in(
     """Run jobs in a session that is there already; see `run_jobs`."""
     lake.check_writable(session, settings.lake)
     lake.clear_leftovers(session, settings.lake)
-    run = Run(session, settings.landing, settings.lake)
+    run = Run(session, settings.landing, settings.lake, settings)
     for number, job in enumerate(jobs, start=1):
         started = time.monotonic()
         progress(Progress(job.name, number, len(jobs), None))
         try:
-            job.run(run, _of(job, options or {}))
+            job.run(run, job.options_from(settings, options or {}))
         except (PySparkException, Py4JError) as error:
             raise _explain(error, job.name) from error
         progress(Progress(job.name, number, len(jobs), time.monotonic() - started))

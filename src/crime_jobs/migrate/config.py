@@ -1,0 +1,119 @@
+"""What the jobs of a migration are told."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from crime_jobs import aws
+from crime_jobs.errors import BadInput, WrongUsage
+from crime_jobs.jobs._base import Config
+from crime_jobs.migrate.ledger import TABLE
+from crime_jobs.model.tablemapping import BadMapping, Mappings
+
+if TYPE_CHECKING:
+    from crime_jobs.settings import Settings
+
+#: Options that come from settings when they are not given.
+FROM_SETTINGS = {"url": "oracle_url", "secret": "oracle_secret", "topic": "topic"}
+
+#: The mapping that is used when none is named: every table of the legacy schema, one to one.
+SHIPPED = "oracle/table-mappings.json"
+
+
+class MigrationConfig(Config):
+    """What `migrate` and `validate` are told.
+
+    Parameters
+    ----------
+    url
+        JDBC URL of the source: ``jdbc:oracle:thin:@//host:1521/ORCL``.
+    secret
+        Name or ARN of the secret with its user name and password.
+    mappings
+        Path or ``s3://`` URI of a table-mapping JSON; by default that of the legacy schema.
+    task
+        Name of the migration: its ledger entries, its notifications.
+    ledger
+        Name of the ledger's table.
+    topic
+        ARN of the SNS topic that is told how it ended.
+    """
+
+    url: str
+    secret: str
+    mappings: str = ""
+    task: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,62}$")] = "oracle"
+    ledger: str = TABLE
+    topic: str | None = None
+
+
+class LoadConfig(MigrationConfig):
+    """What `migrate` is told besides.
+
+    Parameters
+    ----------
+    write_units
+        Write capacity units a second, over all executors; 0 for no limit of ours.
+    part_rows
+        Rows of a part: what is read again, at most, after a kill.
+    max_error_rows
+        Rows of a table that may not fit before the table counts as failed; they are listed either way.
+    again
+        Forget what was done, and load everything again.
+    """
+
+    write_units: Annotated[float, Field(ge=0)] = 0
+    part_rows: Annotated[int, Field(ge=1)] = 50_000
+    max_error_rows: Annotated[int, Field(ge=0)] = 0
+    again: bool = False
+
+
+def mappings_of(config: MigrationConfig, settings: Settings) -> Mappings:
+    """Read the mapping.
+
+    Parameters
+    ----------
+    config
+        Where it is.
+    settings
+        Region and profile, for one on S3.
+
+    Returns
+    -------
+    Mappings
+
+    Raises
+    ------
+    WrongUsage
+        If it is not there.
+    BadInput
+        If it is not one, or asks for something that is not done.
+    """
+    place = config.mappings
+    try:
+        if not place:
+            text = (files("crime_jobs.migrate") / SHIPPED).read_text(encoding="utf-8")
+        elif "://" in place:
+            bucket, key = aws.split_uri(place, "mappings")
+            with aws.refusals(f"Reading the mapping {place}"):
+                body = aws.client("s3", settings).get_object(Bucket=bucket, Key=key)["Body"]
+                text = body.read().decode()
+        else:
+            text = Path(place).read_text(encoding="utf-8")
+    except OSError as error:
+        raise WrongUsage(
+            f"The mapping {place} can't be read: {error.strerror}.", hint="Name another with mappings=…"
+        ) from error
+    try:
+        return Mappings(text)
+    except BadMapping as error:
+        raise unusable(place, error) from error
+
+
+def unusable(place: str, error: BadMapping) -> BadInput:
+    """Return the error for a mapping that can't be used."""
+    return BadInput(f"The mapping {place or SHIPPED} can't be used: {error}.", hint="Nothing was written.")

@@ -1,0 +1,218 @@
+"""What is known of a migration between its runs: a DynamoDB table, so that executors can write to it too.
+
+Key ``task`` (S) and ``entry`` (S). Entries of a task:
+
+``run#…``
+    A run: since when, until when it counts as alive, how it ended, who was told (`crime_jobs.migrate.runs`).
+``table#SCHEMA.NAME``
+    What is known of a table; see `crime_jobs.migrate.statistics`.
+``partition#SCHEMA.NAME#0001``
+    A part of a table: its predicate, how many rows, and whether it is done. Written after its last row
+    was confirmed, so that a part that is done is never read again.
+``exception#SCHEMA.NAME#…``
+    A row that could not be moved: its key and why, never what is in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import ClientError
+
+from crime_jobs import aws
+
+if TYPE_CHECKING:
+    from crime_jobs.settings import Settings
+
+#: Its usual name; other migrations of the account may share it, since each has its own task.
+TABLE = "crime-jobs-migrations"
+
+Entry = dict[str, Any]
+
+_serialise, _deserialise = TypeSerializer().serialize, TypeDeserializer().deserialize
+
+
+def _plain(value: Any) -> Any:
+    """DynamoDB's numbers as Python's, which JSON can write."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _sendable(value: Any) -> Any:
+    return Decimal(str(value)) if isinstance(value, float) else value
+
+
+class Ledger:
+    """The entries of one task.
+
+    Parameters
+    ----------
+    client
+        A boto3 client of DynamoDB.
+    task
+        Name of the migration.
+    table
+        Name of the ledger's table.
+    """
+
+    def __init__(self, client: Any, task: str, table: str = TABLE) -> None:
+        self.client = client
+        self.task = task
+        self.table = table
+
+    def create(self) -> None:
+        """Make the table if it is not there, and wait until it can be used.
+
+        Raises
+        ------
+        AwsRefused
+            If that is not allowed.
+        """
+        with aws.refusals(f"Making the table {self.table}"):
+            try:
+                self.client.create_table(
+                    TableName=self.table,
+                    AttributeDefinitions=[
+                        {"AttributeName": name, "AttributeType": "S"} for name in ("task", "entry")
+                    ],
+                    KeySchema=[
+                        {"AttributeName": "task", "KeyType": "HASH"},
+                        {"AttributeName": "entry", "KeyType": "RANGE"},
+                    ],
+                    BillingMode="PAY_PER_REQUEST",
+                    SSESpecification={"Enabled": True, "SSEType": "KMS"},
+                )
+            except ClientError as error:
+                if aws.code_of(error) != "ResourceInUseException":
+                    raise
+            wait = {"Delay": 1, "MaxAttempts": 120}
+            self.client.get_waiter("table_exists").wait(TableName=self.table, WaiterConfig=wait)
+
+    def get(self, entry: str) -> Entry | None:
+        """Return an entry as it stands now, or ``None``."""
+        with aws.refusals(f"Reading {entry} from {self.table}"):
+            found = self.client.get_item(TableName=self.table, Key=self._key(entry), ConsistentRead=True)
+        return _read(found["Item"]) if "Item" in found else None
+
+    def put(self, entry: str, facts: Mapping[str, Any]) -> None:
+        """Write an entry, whatever was there."""
+        item = {**self._key(entry), **_written(facts)}
+        with aws.refusals(f"Writing {entry} to {self.table}"):
+            self.client.put_item(TableName=self.table, Item=item)
+
+    def update(
+        self, entry: str, facts: Mapping[str, Any], *, only_if: Mapping[str, Any] | None = None
+    ) -> bool:
+        """Set some facts of an entry, at once and whole.
+
+        Parameters
+        ----------
+        entry
+            The entry; made if it is not there.
+        facts
+            What to set.
+        only_if
+            What must stand there for that; ``None`` as a value means: nothing.
+
+        Returns
+        -------
+        bool
+            Whether it was set: ``False`` if `only_if` did not hold.
+        """
+        conditions = []
+        names = {f"#s{n}": name for n, name in enumerate(facts)}
+        values = {f":s{n}": _serialise(_sendable(value)) for n, value in enumerate(facts.values())}
+        for number, (name, value) in enumerate((only_if or {}).items()):
+            names[f"#c{number}"] = name
+            if value is None:
+                conditions.append(f"attribute_not_exists(#c{number})")
+            else:
+                conditions.append(f"#c{number} = :c{number}")
+                values[f":c{number}"] = _serialise(_sendable(value))
+        asked: dict[str, Any] = {
+            "TableName": self.table,
+            "Key": self._key(entry),
+            "UpdateExpression": "SET " + ", ".join(f"#s{n} = :s{n}" for n in range(len(facts))),
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": values,
+        }
+        if conditions:
+            asked["ConditionExpression"] = " AND ".join(conditions)
+        with aws.refusals(f"Writing {entry} to {self.table}"):
+            try:
+                self.client.update_item(**asked)
+            except ClientError as error:
+                if aws.code_of(error) == "ConditionalCheckFailedException":
+                    return False
+                raise
+        return True
+
+    def entries(self, prefix: str = "") -> Iterator[tuple[str, Entry]]:
+        """Yield the entries whose names begin so, in the order of their names.
+
+        Parameters
+        ----------
+        prefix
+            For example ``partition#CRIME.DISTRICTS#``.
+
+        Yields
+        ------
+        tuple
+            Name and facts.
+        """
+        asked: dict[str, Any] = {
+            "TableName": self.table,
+            "ConsistentRead": True,
+            "KeyConditionExpression": "task = :t" + (" AND begins_with(entry, :p)" if prefix else ""),
+            "ExpressionAttributeValues": {":t": {"S": self.task}} | ({":p": {"S": prefix}} if prefix else {}),
+        }
+        with aws.refusals(f"Reading {self.table}"):
+            for page in self.client.get_paginator("query").paginate(**asked):
+                for item in page["Items"]:
+                    yield item["entry"]["S"], _read(item)
+
+    def forget(self, prefix: str) -> None:
+        """Delete the entries whose names begin so."""
+        for name, _ in list(self.entries(prefix)):
+            with aws.refusals(f"Deleting {name} from {self.table}"):
+                self.client.delete_item(TableName=self.table, Key=self._key(name))
+
+    def _key(self, entry: str) -> dict[str, Any]:
+        return {"task": {"S": self.task}, "entry": {"S": entry}}
+
+
+def _read(item: Mapping[str, Any]) -> Entry:
+    return {
+        name: _plain(_deserialise(value)) for name, value in item.items() if name not in ("task", "entry")
+    }
+
+
+def _written(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _serialise(_sendable(value)) for name, value in facts.items()}
+
+
+def open_ledger(settings: Settings, task: str, table: str = TABLE) -> Ledger:
+    """Return the ledger of a task.
+
+    Parameters
+    ----------
+    settings
+        Region and profile.
+    task
+        Name of the migration.
+    table
+        Name of the ledger's table.
+
+    Returns
+    -------
+    Ledger
+    """
+    return Ledger(aws.client("dynamodb", settings), task, table)

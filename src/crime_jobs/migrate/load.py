@@ -1,0 +1,374 @@
+"""The job `migrate`: tables of the old Oracle, part by part, to DynamoDB."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from crime_jobs import errors
+from crime_jobs.errors import BadInput, CrimeJobsError, JobFailed
+from crime_jobs.jobs._base import Job, Run
+from crime_jobs.migrate import rate, runs, statistics
+from crime_jobs.migrate._part import Loader, key_and_source
+from crime_jobs.migrate.config import FROM_SETTINGS, LoadConfig, mappings_of, unusable
+from crime_jobs.migrate.ledger import open_ledger
+from crime_jobs.migrate.partitions import Part, cut
+from crime_jobs.migrate.source import Source, catalogue, connect, read, refusals
+from crime_jobs.migrate.target import create_table
+from crime_jobs.model.operations import ALL_TABLES
+from crime_jobs.model.tablemapping import BadMapping, TableMapping
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from crime_jobs.migrate.config import MigrationConfig
+    from crime_jobs.settings import Settings
+
+#: Tables that are under way at a time: while the last part of one is written, the next one's are read.
+TABLES_AT_ONCE = 4
+#: Keys that collide at most; more of them say that the mapping's keys are wrong.
+MOST_COLLISIONS = 10_000
+
+_RAISED = re.compile(r"crime_jobs\.errors\.(\w+): ([^\n]*)")
+
+
+def now() -> str:
+    """Return the time as the ledger and the statistics have it: ISO 8601, UTC, whole seconds."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def plan(
+    spark: SparkSession, settings: Settings, config: MigrationConfig
+) -> tuple[Source, list[TableMapping]]:
+    """Find out what is to be moved where.
+
+    Parameters
+    ----------
+    spark
+        The session.
+    settings
+        Region and profile.
+    config
+        Source and mapping.
+
+    Returns
+    -------
+    tuple
+        The database, and the tables with where they go.
+
+    Raises
+    ------
+    CrimeJobsError
+        If the secret, the mapping or the database can't be used.
+    """
+    mappings = mappings_of(config, settings)
+    source = connect(settings, config.url, config.secret)
+    tables = catalogue(spark, source, mappings.schemas)
+    try:
+        return source, mappings.resolve(tables)
+    except BadMapping as error:
+        raise unusable(config.mappings, error) from error
+
+
+class Load:
+    """One run of the job.
+
+    Parameters
+    ----------
+    run
+        The job's run.
+    config
+        What it is told.
+    """
+
+    def __init__(self, run: Run, config: LoadConfig) -> None:
+        assert run.settings is not None  # noqa: S101 - the runner gives them
+        self._run, self._config, self._settings = run, config, run.settings
+        self._spark = run.spark
+        self._ledger = open_ledger(run.settings, config.task, config.ledger)
+
+    def work(self) -> None:
+        """Move what is not moved yet, publish the statistics, tell how it ended.
+
+        Raises
+        ------
+        CrimeJobsError
+            If a table could not be moved, or rows of it do not fit. What was moved stays.
+        """
+        with runs.recorded(self._settings, self._ledger, "migrate", self._config.topic) as record:
+            source, mappings = plan(self._spark, self._settings, self._config)
+            if self._config.again:
+                for prefix in ("partition#", "exception#", "table#"):
+                    self._ledger.forget(prefix)
+            failed = self._load_all(source, mappings)
+            found = statistics.read(self._ledger.client, self._config.task, self._config.ledger)
+            publish_statistics(self._run, self._config.task, found)
+            self._publish_exceptions(mappings)
+            record.facts.update(
+                tables=len(mappings),
+                rows=sum(one.FullLoadRows for one in found),
+                error_rows=sum(one.FullLoadErrorRows + one.FullLoadCondtnlChkFailedRows for one in found),
+            )
+            if failed:
+                record.facts["failed"] = sorted(failed)
+                raise _summed_up(failed)
+
+    def _load_all(self, source: Source, mappings: Sequence[TableMapping]) -> dict[str, CrimeJobsError]:
+        host = self._spark.conf.get("spark.driver.host") or "127.0.0.1"
+        limit = self._config.write_units
+        failed: dict[str, CrimeJobsError] = {}
+        served = rate.Served(limit, host) if limit else None
+
+        def load(mapping: TableMapping) -> None:
+            try:
+                self._load(source, mapping, served.budget if served else None)
+            except CrimeJobsError as error:
+                failed[str(mapping.source)] = error
+                self._set(mapping, TableState=statistics.ERROR, LastUpdateTime=now())
+
+        pool = ThreadPoolExecutor(TABLES_AT_ONCE)
+        try:
+            for done in [pool.submit(load, mapping) for mapping in mappings]:
+                done.result()
+        except BaseException:  # Ctrl-C too: without this, Python would wait for all of Spark's jobs
+            pool.shutdown(wait=False, cancel_futures=True)
+            self._spark.sparkContext.cancelAllJobs()
+            raise
+        finally:
+            if served:
+                served.close()
+        return failed
+
+    def _load(self, source: Source, mapping: TableMapping, budget: rate.Budget | None) -> None:
+        parts, done = self._parts(source, mapping)
+        todo = [part for part in parts if part.number not in done]
+        if todo:
+            create_table(self._ledger.client, mapping)
+            self._set(mapping, TableState=statistics.FULL_LOAD, LastUpdateTime=now())
+            collided = collisions(self._spark, source, mapping) if mapping.may_collide else {}
+            loader = Loader(
+                mapping,
+                self._settings,
+                (self._config.task, self._config.ledger),
+                tuple(part.number for part in todo),
+                collided,
+                budget,
+                self._config.max_error_rows,
+            )
+            rows = read(self._spark, source, mapping, [part.predicate for part in todo])
+            with raised_by_executors(source, f"{mapping.source} could not be moved"):
+                rows.rdd.mapPartitionsWithIndex(loader).collect()
+        self._complete(mapping, len(parts))
+
+    def _parts(self, source: Source, mapping: TableMapping) -> tuple[list[Part], set[int]]:
+        """Return the parts of a table, those of an earlier run if there was one, and which are done."""
+        known = self._ledger.get(f"table#{mapping.source}") or {}
+        print_ = fingerprint(mapping)
+        if known and known.get("mapping") != print_:
+            raise BadInput(
+                f"{mapping.source} was begun under another mapping, or its columns have changed since.",
+                hint="Say again=true to load it anew, or give the migration another name with task=….",
+            )
+        entries = dict(self._ledger.entries(f"partition#{mapping.source}#"))
+        if known and len(entries) == known.get("parts"):
+            found = [Part(int(name.rpartition("#")[2]), e["predicate"]) for name, e in entries.items()]
+            return found, {p.number for p, e in zip(found, entries.values(), strict=True) if e.get("done")}
+        parts = cut(self._spark, source, mapping, self._config.part_rows)
+        for part in parts:
+            self._ledger.put(_part_entry(mapping, part.number), {"predicate": part.predicate, "done": False})
+        self._set(
+            mapping,
+            TargetTable=mapping.target,
+            TableState=statistics.BEFORE_LOAD,
+            FullLoadStartTime=now(),
+            mapping=print_,
+            parts=len(parts),
+        )
+        return parts, set()
+
+    def _complete(self, mapping: TableMapping, parts: int) -> None:
+        entries = list(self._ledger.entries(f"partition#{mapping.source}#"))
+        if len(entries) != parts or not all(facts.get("done") for _, facts in entries):
+            raise JobFailed(f"{mapping.source}: not every part is done.", hint="Run it again.")
+        bad = sum(facts.get("error_rows", 0) + facts.get("collided_rows", 0) for _, facts in entries)
+        if bad > self._config.max_error_rows:
+            raise BadInput(
+                f"{mapping.source}: {bad} rows do not fit, or have a key that another row has.",
+                hint=f"They are listed in the table migration_exceptions of {self._run.lake}; all others "
+                "were moved. Mend them at the source or in the mapping, then again=true; or allow them with "
+                "max_error_rows=….",
+            )
+        state = self._ledger.get(f"table#{mapping.source}") or {}
+        if state.get("TableState") != statistics.COMPLETED:
+            self._set(mapping, TableState=statistics.COMPLETED, FullLoadEndTime=now(), LastUpdateTime=now())
+
+    def _set(self, table: TableMapping, **facts: Any) -> None:
+        named = {"SchemaName": table.source.schema, "TableName": table.source.name}
+        self._ledger.update(f"table#{table.source}", named | facts)
+
+    def _publish_exceptions(self, mappings: Iterable[TableMapping]) -> None:
+        targets = {str(mapping.source): mapping.target for mapping in mappings}
+        rows = []
+        for name, facts in self._ledger.entries("exception#"):
+            table = name.split("#")[1]
+            about = (facts["source_key"], facts["kind"], facts["attribute"], facts["reason"])
+            rows.append((self._config.task, table, targets.get(table, ""), *about))
+        ddl = "task string, source_table string, target_table string, source_key string, kind string, "
+        frame = self._spark.createDataFrame(rows, ddl + "attribute string, reason string")
+        self._run.publish("migrate", "migration_exceptions", frame)
+
+
+def _part_entry(mapping: TableMapping, number: int) -> str:
+    return f"partition#{mapping.source}#{number:05d}"
+
+
+def fingerprint(mapping: TableMapping) -> str:
+    """Return what changes when a mapping, or the table it is about, does.
+
+    Parameters
+    ----------
+    mapping
+        The mapping.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+    """
+    told = (mapping.source, mapping.target, mapping.partition_key, mapping.sort_key, mapping.attributes)
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+
+
+def collisions(spark: SparkSession, source: Source, mapping: TableMapping) -> dict[str, str]:
+    """Find the keys that several rows would have, by reading all rows' keys.
+
+    Parameters
+    ----------
+    spark
+        The session.
+    source
+        The database.
+    mapping
+        The mapping.
+
+    Returns
+    -------
+    dict
+        The item's key to the primary key of the row that gets it: the least. Both as JSON.
+
+    Raises
+    ------
+    BadInput
+        If there are more than `MOST_COLLISIONS`.
+    """
+    from pyspark.sql import functions as F
+
+    keys = replace(mapping, attributes=mapping.keys)
+    with raised_by_executors(source, f"The keys of {mapping.source} could not be read"):
+        pairs = read(spark, source, keys, ["1 = 1"]).rdd.mapPartitions(key_and_source(keys))
+        found = (
+            spark.createDataFrame(pairs, "item_key string, source_key string")
+            .groupBy("item_key")
+            .agg(F.count("*").alias("n"), F.min("source_key").alias("first"))
+            .where("n > 1")
+            .limit(MOST_COLLISIONS + 1)
+            .collect()
+        )
+    if len(found) > MOST_COLLISIONS:
+        raise BadInput(
+            f"More than {MOST_COLLISIONS} keys of {mapping.source} would each have several rows.",
+            hint="Its keys in the mapping leave out what tells its rows apart. Nothing of it was written.",
+        )
+    return {row.item_key: row.first for row in found}
+
+
+@contextmanager
+def raised_by_executors(source: Source, doing: str) -> Iterator[None]:
+    """Raise again, as itself, what our code raised on an executor: Spark brings it as text only.
+
+    Parameters
+    ----------
+    source
+        The database.
+    doing
+        What was being done, for what the database itself refused.
+
+    Raises
+    ------
+    CrimeJobsError
+        The error.
+    """
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+
+    try:
+        with refusals(source, doing):
+            yield
+    except (Py4JError, PySparkException) as error:
+        if found := _RAISED.search(str(error)):
+            kind = getattr(errors, found[1], JobFailed)
+            raise kind(f"{doing}: {found[2]}") from None  # the rest is the stack of the JVM
+        raise
+
+
+def publish_statistics(run: Run, task: str, found: Sequence[statistics.TableStatistics]) -> None:
+    """Publish the statistics of a migration as a table of the lake.
+
+    Parameters
+    ----------
+    run
+        The job's run.
+    task
+        Name of the migration.
+    found
+        As `statistics.read` returns them.
+    """
+    names = ALL_TABLES["migration_statistics"].names[3:]
+    rows = [
+        (
+            task,
+            f"{one.SchemaName}.{one.TableName}",
+            one.TargetTable,
+            *(getattr(one, _DMS_NAMES[name]) for name in names),
+        )
+        for one in found
+    ]
+    frame = run.spark.createDataFrame(rows, ALL_TABLES["migration_statistics"].ddl)
+    run.publish("migrate", "migration_statistics", frame)
+
+
+#: A column of `migration_statistics` to DMS's name: ``full_load_rows`` is ``FullLoadRows``.
+_DMS_NAMES = {
+    name: "".join(part.title() for part in name.split("_"))
+    for name in ALL_TABLES["migration_statistics"].names[3:]
+}
+
+
+def _summed_up(failed: Mapping[str, CrimeJobsError]) -> CrimeJobsError:
+    """Return one error for all tables that failed: the first one's kind, every one's words."""
+    first = next(iter(failed.values()))
+    if len(failed) == 1:
+        return first
+    said = " ".join(error.message for error in failed.values())
+    return type(first)(f"{len(failed)} tables failed. {said}", hint=first.hint)
+
+
+def _work(run: Run, config: LoadConfig) -> None:
+    Load(run, config).work()
+
+
+JOB = Job(
+    name="migrate",
+    summary="Oracle to DynamoDB, by DMS's table mapping; goes on where it was stopped",
+    writes=("migration_statistics", "migration_exceptions"),
+    work=_work,
+    config=LoadConfig,
+    settings=FROM_SETTINGS,
+    in_all=False,
+)

@@ -1,0 +1,118 @@
+"""One budget of capacity units for all executors of a job.
+
+The bucket is on the driver; executors ask it over a connection of Python's own ``multiprocessing.managers``,
+which lets in only who knows the run's random key. Whoever has written pays what it cost, and waits for as
+long as the bucket says: so a cost need not be known before it is there, and over time the rate is never passed.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.managers import BaseManager
+from typing import Any, Protocol
+
+#: Seconds of budget that may be saved up while nobody asks: few, so that the rate holds also over seconds.
+BURST_SECONDS = 0.5
+
+
+class Bucket:
+    """A token bucket that is paid into at a steady rate and may be overdrawn.
+
+    Parameters
+    ----------
+    rate
+        Units a second.
+    clock
+        A monotonic clock.
+    """
+
+    def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate = rate
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._paid_until = clock()
+
+    def pay(self, units: float) -> float:
+        """Take units.
+
+        Parameters
+        ----------
+        units
+            How many were, or are to be, used.
+
+        Returns
+        -------
+        float
+            Seconds to wait before the next are used.
+        """
+        with self._lock:
+            now = self._clock()
+            self._paid_until = max(self._paid_until, now - BURST_SECONDS) + units / self._rate
+            return max(0.0, self._paid_until - now)
+
+
+class _Pays(Protocol):
+    def pay(self, units: float) -> float: ...
+
+
+class _Manager(BaseManager):
+    """Serves the bucket of this process; a subclass, so that nothing else is registered there."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How an executor reaches the bucket. It travels with the tasks.
+
+    Parameters
+    ----------
+    address
+        Host and port on the driver.
+    key
+        What lets in.
+    """
+
+    address: tuple[str, int]
+    key: bytes = field(repr=False)
+
+    def open(self) -> _Pays:
+        """Connect to the bucket."""
+        manager = _Manager(self.address, self.key)
+        manager.connect()
+        return manager.bucket()  # type: ignore[attr-defined, no-any-return]
+
+
+class Served:
+    """Serves a bucket for as long as the job runs.
+
+    Parameters
+    ----------
+    rate
+        Units a second, over all executors.
+    host
+        The driver's address, as Spark has it in ``spark.driver.host``.
+    """
+
+    def __init__(self, rate: float, host: str) -> None:
+        bucket = Bucket(rate)
+        _Manager.register("bucket", callable=lambda: bucket, exposed=("pay",))
+        key = secrets.token_bytes(32)
+        server: Any = _Manager((host, 0), key).get_server()
+        self.budget = Budget(server.address, key)
+        self._server = server
+        threading.Thread(target=_serve, args=(server,), daemon=True).start()
+
+    def close(self) -> None:
+        """Serve no more."""
+        self._server.stop_event.set()
+        self._server.listener.close()
+
+
+def _serve(server: Any) -> None:
+    # What serve_forever does, without its sys.exit and without touching the process's stdout.
+    server.stop_event = threading.Event()
+    threading.Thread(target=server.accepter, daemon=True).start()
+    server.stop_event.wait()

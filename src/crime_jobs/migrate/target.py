@@ -1,0 +1,209 @@
+"""DynamoDB as the target: its tables, and a writer that loses nothing of a batch."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from crime_jobs import aws
+from crime_jobs.errors import AwsRefused, BadInput
+from crime_jobs.model.items import Item, item_bytes, write_units
+from crime_jobs.model.tablemapping import TableMapping
+
+if TYPE_CHECKING:
+    from crime_jobs.migrate.rate import Bucket
+
+#: BatchWriteItem: items and bytes of one call
+#: (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html).
+BATCH_ITEMS, BATCH_BYTES = 25, 16 * 1024 * 1024
+
+#: Pauses while throttled: the first at most so long, doubled each time, never above the last (full jitter:
+#: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0
+#: Seconds without one item getting through, after which the target counts as not to be reached.
+PATIENCE = 300.0
+
+
+def create_table(client: Any, mapping: TableMapping) -> bool:
+    """Make the table of a mapping if it is not there, and see that its keys are the mapping's.
+
+    Parameters
+    ----------
+    client
+        A boto3 client of DynamoDB.
+    mapping
+        The mapping.
+
+    Returns
+    -------
+    bool
+        Whether it was made now: encrypted with KMS, paid by request, with point-in-time recovery.
+
+    Raises
+    ------
+    BadInput
+        If a table of that name has other keys.
+    AwsRefused
+        If AWS refuses.
+    """
+    schema, types = _keys(mapping)
+    with aws.refusals(f"Making the table {mapping.target}"):
+        try:
+            client.create_table(
+                TableName=mapping.target,
+                AttributeDefinitions=types,
+                KeySchema=schema,
+                BillingMode="PAY_PER_REQUEST",
+                SSESpecification={"Enabled": True, "SSEType": "KMS"},
+                Tags=[{"Key": "project", "Value": "crime-jobs"}, {"Key": "stream", "Value": "migration"}],
+            )
+        except ClientError as error:
+            if aws.code_of(error) != "ResourceInUseException":
+                raise
+            made = False
+        else:
+            made = True
+        wait = {"Delay": 1, "MaxAttempts": 120}
+        client.get_waiter("table_exists").wait(TableName=mapping.target, WaiterConfig=wait)
+        if made:
+            recovery = {"PointInTimeRecoveryEnabled": True}
+            client.update_continuous_backups(
+                TableName=mapping.target, PointInTimeRecoverySpecification=recovery
+            )
+        about = client.describe_table(TableName=mapping.target)["Table"]
+    found = (about["KeySchema"], sorted(about["AttributeDefinitions"], key=str))
+    if found != (schema, sorted(types, key=str)):
+        raise BadInput(
+            f"The table {mapping.target} has the keys {_shown(*found)}, the mapping of {mapping.source} has "
+            f"{_shown(schema, types)}.",
+            hint="Name another target table in the mapping, or remove that one.",
+        )
+    return made
+
+
+def _keys(mapping: TableMapping) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+    kinds = ("HASH", "RANGE")
+    types = {"number": "N", "raw": "B"}
+    schema = [
+        {"AttributeName": key.name, "KeyType": kind} for key, kind in zip(mapping.keys, kinds, strict=False)
+    ]
+    return schema, [
+        {"AttributeName": key.name, "AttributeType": types.get(key.kind, "S")} for key in mapping.keys
+    ]
+
+
+def _shown(schema: list[dict[str, str]], types: list[dict[str, str]]) -> str:
+    known = {one["AttributeName"]: one["AttributeType"] for one in types}
+    return " and ".join(f"{one['AttributeName']} ({known[one['AttributeName']]})" for one in schema)
+
+
+class Writer:
+    """Puts items in batches, and returns only when each of them is confirmed.
+
+    Parameters
+    ----------
+    client
+        A boto3 client of DynamoDB that does not retry by itself.
+    table
+        Name of the table.
+    bucket
+        The budget of capacity units; ``None`` for none.
+    sleep, clock
+        For tests.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        table: str,
+        bucket: Bucket | Any | None = None,
+        *,
+        sleep: Callable[[float], object] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._table = table
+        self._bucket = bucket
+        self._sleep = sleep
+        self._clock = clock
+        self._waiting: list[Item] = []
+        self._bytes = 0
+        #: Capacity units that DynamoDB says it took, and calls that met throttling.
+        self.units = 0.0
+        self.throttled = 0
+
+    def put(self, item: Item) -> None:
+        """Put an item, with others, when a batch is full.
+
+        Raises
+        ------
+        AwsRefused
+            If DynamoDB refuses, or lets nothing through for `PATIENCE`.
+        """
+        size = item_bytes(item)
+        if self._bytes + size > BATCH_BYTES:
+            self.flush()
+        self._waiting.append(item)
+        self._bytes += size
+        if len(self._waiting) == BATCH_ITEMS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Put all that is waiting; when this returns, DynamoDB has confirmed all of it."""
+        left, self._waiting, self._bytes = self._waiting, [], 0
+        pause, since = FIRST_PAUSE, self._clock()
+        while left:
+            before, left = len(left), self._send(left)
+            if len(left) < before:
+                pause, since = FIRST_PAUSE, self._clock()
+            if left:
+                self.throttled += 1
+                if self._clock() - since > PATIENCE:
+                    raise AwsRefused(
+                        f"The table {self._table} let nothing through for {PATIENCE:.0f} s.",
+                        hint="Lower write_units, or raise the table's capacity; run it again, it goes on.",
+                    )
+                self._sleep(random.uniform(0, pause))  # noqa: S311 - jitter
+                pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _send(self, batch: list[Item]) -> list[Item]:
+        """Send one call; return what did not get through."""
+        asked = {self._table: [{"PutRequest": {"Item": item}} for item in batch]}
+        try:
+            with aws.refusals(f"Writing to the table {self._table}"):
+                said = self._client.batch_write_item(RequestItems=asked, ReturnConsumedCapacity="TOTAL")
+        except AwsRefused as error:
+            if _passes(error):
+                return batch
+            raise
+        used = sum(one["CapacityUnits"] for one in said.get("ConsumedCapacity", ()))
+        unprocessed = [one["PutRequest"]["Item"] for one in said["UnprocessedItems"].get(self._table, ())]
+        if not used:  # what was not told is counted as DynamoDB counts
+            used = _units(batch) - _units(unprocessed)
+        self.units += used
+        if self._bucket is not None and (wait := self._bucket.pay(used)):
+            self._sleep(wait)
+        return unprocessed
+
+
+def _units(items: list[Item]) -> int:
+    return sum(write_units(item_bytes(item)) for item in items)
+
+
+#: What goes away by itself
+#: (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html).
+_PASSING = {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"} | {
+    "InternalServerError",
+    "LimitExceededException",
+    "TransactionConflictException",
+}
+
+
+def _passes(error: AwsRefused) -> bool:
+    cause = error.__cause__
+    known = isinstance(cause, ClientError) and aws.code_of(cause) in _PASSING
+    return known or aws.may_be_repeated(error)
