@@ -8,12 +8,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from crime_jobs.settings import Settings
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+hypothesis.settings.register_profile("crime-jobs", deadline=None)
+hypothesis.settings.load_profile("crime-jobs")
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "data"

@@ -176,14 +176,16 @@ def _from_settings(work: Work, settings: Settings) -> list[str]:
     from crime_jobs import jobs
     from crime_jobs.cli_parse import parsed_options
 
-    given = parsed_options("run", [work.name, *work.arguments], "options")
     taking = [job for job in jobs.find(work.name) if job.settings]
+    if not taking:
+        return []
+    given = parsed_options("run", [work.name, *work.arguments], "options")
     found = {name: value for job in taking for name, value in job.options_from(settings, {}).items()}
     told = [
         word for name, value in found.items() if name not in given for word in ("--set", f"{name}={value}")
     ]
     # They speak to AWS themselves, and a step's environment names no region.
-    return [*told, *(["--region", settings.region] if taking and settings.region else [])]
+    return [*told, *(["--region", settings.region] if settings.region else [])]
 
 
 def _hive_variables(work: Work, settings: Settings) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 The bucket is on the driver; executors ask it over a connection of Python's own ``multiprocessing.managers``,
 which lets in only who knows the run's random key. Whoever has written pays what it cost, and waits for as
-long as the bucket says: so a cost need not be known before it is there, and over time the rate is never passed.
+long as the bucket says: so a cost need not be known before, and over time the rate is never passed.
 """
 
 from __future__ import annotations
