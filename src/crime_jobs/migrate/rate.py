@@ -16,7 +16,7 @@ from multiprocessing.managers import BaseManager
 from typing import Any, Protocol
 
 #: Seconds of budget that may be saved up while nobody asks: few, so that the rate holds also over seconds.
-BURST_SECONDS = 0.5
+BURST_SECONDS = 0.1
 
 
 class Bucket:
