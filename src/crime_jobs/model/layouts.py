@@ -41,8 +41,17 @@ MONTHS = {
     )
 }
 
-_STATE_NAMES = ("STATE/UT", "States/UTs", "State_UT", "state")
+_STATE_NAMES = ("STATE/UT", "States/UTs", "State_UT", "state", "STATE_NAME")
+_DISTRICT_NAMES = ("DISTRICT", "DISTRICT_NAME")
+_YEAR_NAMES = ("YEAR", "CRIME_YEAR")
 _POPULATION = re.compile(r"^POPULATIONPERSONS(\d{4})$")
+
+#: Columns that tables which come from the old database have as keys; they hold no figure and are left aside.
+KEY_COLUMNS = ("PLACE_KEY", "YEAR_ENTRY", "ENTRY_NO")
+_ASIDE = frozenset(fold(name) for name in KEY_COLUMNS)
+
+#: Bytes that a name may have in an Oracle before 12.2.
+MAX_NAME = 30
 
 #: The share of a layout's columns that a header must have to be meant as that layout.
 _RECOGNISED = 0.5
@@ -72,13 +81,40 @@ class Layout:
 
     @property
     def known(self) -> dict[str, str]:
-        """Folded column name to what it is: a key's role or a measure's code."""
+        """Folded column name, the source's or the old database's, to a key's role or a measure's code."""
         named = {fold(name): role for role, names in self.keys.items() for name in names}
-        return named | self.measures
+        legacy = {fold(legacy_name(self.name, code)): code for code in self.measures.values()}
+        return named | legacy | self.measures
 
 
-_PLACE_YEAR = {"state": _STATE_NAMES, "district": ("DISTRICT",), "year": ("YEAR",)}
-_STATE_YEAR = {"state": _STATE_NAMES, "year": ("YEAR",)}
+def legacy_name(layout: str, code: str) -> str:
+    """Return the column that holds a measure in the old database.
+
+    Parameters
+    ----------
+    layout
+        Name of the layout.
+    code
+        The measure's code in it: a crime head, a slot of the day, a month, a census year or ``=total``.
+
+    Returns
+    -------
+    str
+        For example ``MURDER``, ``H00_03``, ``JANUARY``, ``POPULATION_PERSONS_2001``, ``TOTAL``.
+    """
+    if code == heads.TOTAL:
+        return "TOTAL"
+    if layout == "traffic_slot":
+        return f"H{code.replace('-', '_')}"
+    if layout == "traffic_month":
+        return next(name for name, month in MONTHS.items() if month == code)
+    if layout == "census":
+        return f"POPULATION_PERSONS_{code}"
+    return code.upper()[:MAX_NAME]
+
+
+_PLACE_YEAR = {"state": _STATE_NAMES, "district": _DISTRICT_NAMES, "year": _YEAR_NAMES}
+_STATE_YEAR = {"state": _STATE_NAMES, "year": _YEAR_NAMES}
 
 
 @cache
@@ -146,7 +182,8 @@ def recognise(columns: list[str]) -> Header:
     Parameters
     ----------
     columns
-        The header's cells. Order, case, spaces and punctuation don't matter.
+        The header's cells: the source's names, or those of the old database (`crime_jobs.model.legacy`).
+        Order, case, spaces and punctuation don't matter.
 
     Returns
     -------
@@ -159,11 +196,13 @@ def recognise(columns: list[str]) -> Header:
         new column may be a new head that the totals contain.
     """
     folded = [fold(column) for column in columns]
+    counted = [name for name in folded if name not in _ASIDE]
     candidates = [*layouts().values(), *filter(None, [_census(folded)])]
 
     def likeness(layout: Layout) -> float:
         wanted = len(layout.keys) + len(layout.measures)
-        return len(layout.known.keys() & set(folded)) / max(wanted, len(folded))
+        known = layout.known
+        return len({known[name] for name in counted if name in known}) / max(wanted, len(counted))
 
     best = max(candidates, key=likeness)
     if likeness(best) < _RECOGNISED:
@@ -171,13 +210,15 @@ def recognise(columns: list[str]) -> Header:
             f"its header ({', '.join(columns[:4])}, …) is none of the layouts "
             f"{', '.join([*layouts(), 'census'])}"
         )
-    twice = sorted({c for c, f in zip(columns, folded, strict=True) if folded.count(f) > 1})
-    unknown = [c for c, f in zip(columns, folded, strict=True) if f not in best.known]
-    present = {best.known[f] for f in folded if f in best.known}
+    known = best.known
+    # A figure may stand under the source's name or the old database's: under both, it would count twice.
+    meant = [known.get(name, name) for name in folded]
+    twice = sorted({c for c, m in zip(columns, meant, strict=True) if meant.count(m) > 1})
+    unknown = [c for c, f in zip(columns, folded, strict=True) if f not in known and f not in _ASIDE]
     missing = [
         names[0] if isinstance(names, tuple) else code
         for code, names in [*best.keys.items(), *((c, c) for c in best.measures.values())]
-        if code not in present
+        if code not in meant
     ]
     problems = [
         f"{what} {', '.join(repr(n) for n in names)}"
@@ -190,11 +231,11 @@ def recognise(columns: list[str]) -> Header:
     ]
     if problems:
         raise UnknownHeader(f"as layout {best.name} it has {'; '.join(problems)}")
-    index = {f: i for i, f in enumerate(folded)}
+    index = {what: i for i, what in enumerate(meant)}
     return Header(
         best.name,
         best.table,
-        {role: next(index[fold(n)] for n in names if fold(n) in index) for role, names in best.keys.items()},
-        tuple((index[f], columns[index[f]], code) for f, code in best.measures.items()),
+        {role: index[role] for role in best.keys},
+        tuple((index[code], columns[index[code]], code) for code in best.measures.values()),
         len(columns),
     )
