@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from crime_jobs import aws
 from crime_jobs.errors import AwsRefused, BadInput
+from crime_jobs.migrate._patience import Patience, passes
 from crime_jobs.model.items import Item, item_bytes, write_units
 from crime_jobs.model.tablemapping import TableMapping
 
@@ -20,12 +20,6 @@ if TYPE_CHECKING:
 #: BatchWriteItem: items and bytes of one call
 #: (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html).
 BATCH_ITEMS, BATCH_BYTES = 25, 16 * 1024 * 1024
-
-#: Pauses while throttled: the first at most so long, doubled each time, never above the last (full jitter:
-#: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0
-#: Seconds without one item getting through, after which the target counts as not to be reached.
-PATIENCE = 300.0
 
 
 def create_table(client: Any, mapping: TableMapping) -> bool:
@@ -129,12 +123,17 @@ class Writer:
         self._table = table
         self._bucket = bucket
         self._sleep = sleep
-        self._clock = clock
+        hint = "Lower write_units, or raise the table's capacity; run it again, it goes on."
+        self._patience = Patience(f"The table {table} let nothing through", hint, sleep=sleep, clock=clock)
         self._waiting: list[Item] = []
         self._bytes = 0
-        #: Capacity units that DynamoDB says it took, and calls that met throttling.
+        #: Capacity units that DynamoDB says it took.
         self.units = 0.0
-        self.throttled = 0
+
+    @property
+    def throttled(self) -> int:
+        """Calls that met throttling."""
+        return self._patience.waits
 
     def put(self, item: Item) -> None:
         """Put an item, with others, when a batch is full.
@@ -142,7 +141,7 @@ class Writer:
         Raises
         ------
         AwsRefused
-            If DynamoDB refuses, or lets nothing through for `PATIENCE`.
+            If DynamoDB refuses, or lets nothing through for `crime_jobs.migrate._patience.PATIENCE`.
         """
         size = item_bytes(item)
         if self._bytes + size > BATCH_BYTES:
@@ -155,20 +154,13 @@ class Writer:
     def flush(self) -> None:
         """Put all that is waiting; when this returns, DynamoDB has confirmed all of it."""
         left, self._waiting, self._bytes = self._waiting, [], 0
-        pause, since = FIRST_PAUSE, self._clock()
+        self._patience.progress()
         while left:
             before, left = len(left), self._send(left)
             if len(left) < before:
-                pause, since = FIRST_PAUSE, self._clock()
+                self._patience.progress()
             if left:
-                self.throttled += 1
-                if self._clock() - since > PATIENCE:
-                    raise AwsRefused(
-                        f"The table {self._table} let nothing through for {PATIENCE:.0f} s.",
-                        hint="Lower write_units, or raise the table's capacity; run it again, it goes on.",
-                    )
-                self._sleep(random.uniform(0, pause))  # noqa: S311 - jitter
-                pause = min(pause * 2, LONGEST_PAUSE)
+                self._patience.wait()
 
     def _send(self, batch: list[Item]) -> list[Item]:
         """Send one call; return what did not get through."""
@@ -177,7 +169,7 @@ class Writer:
             with aws.refusals(f"Writing to the table {self._table}"):
                 said = self._client.batch_write_item(RequestItems=asked, ReturnConsumedCapacity="TOTAL")
         except AwsRefused as error:
-            if _passes(error):
+            if passes(error):
                 return batch
             raise
         used = sum(one["CapacityUnits"] for one in said.get("ConsumedCapacity", ()))
@@ -192,18 +184,3 @@ class Writer:
 
 def _units(items: list[Item]) -> int:
     return sum(write_units(item_bytes(item)) for item in items)
-
-
-#: What goes away by itself
-#: (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html).
-_PASSING = {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"} | {
-    "InternalServerError",
-    "LimitExceededException",
-    "TransactionConflictException",
-}
-
-
-def _passes(error: AwsRefused) -> bool:
-    cause = error.__cause__
-    known = isinstance(cause, ClientError) and aws.code_of(cause) in _PASSING
-    return known or aws.may_be_repeated(error)
