@@ -8,6 +8,7 @@ import sys
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -165,4 +166,7 @@ def scan(stack: Stack, table: str) -> list[Item]:
 
 def plain(item: Item) -> dict[str, Any]:
     """An item as Python's values."""
-    return {name: _deserialise(value) for name, value in item.items()}
+    # boto3's own refuses 1E100 when it is written out with its zeros.
+    return {
+        name: Decimal(value["N"]) if "N" in value else _deserialise(value) for name, value in item.items()
+    }

@@ -90,7 +90,7 @@ def test_every_type_at_its_edges(stack: Stack, session: Session, old: OldDatabas
     # '' is NULL in Oracle, and a NULL has no attribute.
     assert items[2] == {
         "ID": Decimal(2),
-        "EXACT": -Decimal("9" * 38),
+        "EXACT": Decimal("-" + "9" * 38),
         "WIDE": Decimal(0),
         "LOOSE": Decimal(0),
         "MOMENT": "0001-01-01T00:00:00",

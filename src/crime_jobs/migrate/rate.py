@@ -59,8 +59,11 @@ class _Pays(Protocol):
     def pay(self, units: float) -> float: ...
 
 
-class _Manager(BaseManager):
-    """Serves the bucket of this process; a subclass, so that nothing else is registered there."""
+class _Client(BaseManager):
+    """Knows the one name that is served."""
+
+
+_Client.register("bucket", exposed=("pay",))
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class Budget:
 
     def open(self) -> _Pays:
         """Connect to the bucket."""
-        manager = _Manager(self.address, self.key)
+        manager = _Client(self.address, self.key)
         manager.connect()
         return manager.bucket()  # type: ignore[attr-defined, no-any-return]
 
@@ -98,9 +101,13 @@ class Served:
 
     def __init__(self, rate: float, host: str) -> None:
         bucket = Bucket(rate)
-        _Manager.register("bucket", callable=lambda: bucket, exposed=("pay",))
         key = secrets.token_bytes(32)
-        server: Any = _Manager((host, 0), key).get_server()
+
+        class Manager(BaseManager):  # one a bucket: what is registered belongs to the class
+            pass
+
+        Manager.register("bucket", callable=lambda: bucket, exposed=("pay",))
+        server: Any = Manager((host, 0), key).get_server()
         self.budget = Budget(server.address, key)
         self._server = server
         threading.Thread(target=_serve, args=(server,), daemon=True).start()

@@ -148,7 +148,9 @@ def refusals(source: Source, doing: str) -> Iterator[None]:
         said = _SAID.search(text)
         if not said and "No suitable driver" not in text:
             raise
-        words = said.group() if said else "no JDBC driver for such a URL is on Spark's class path"
+        words = said.group() if said else ""
+        if "No suitable driver" in text:
+            words = "no JDBC driver for such a URL is on Spark's class path"
         for hidden in (source.password, source.user):
             words = words.replace(hidden, "***") if hidden else words
         raise JobFailed(
