@@ -110,6 +110,7 @@ class _Part:
         self._loader, self._name, self._writer, self._ledger = loader, name, writer, ledger
         self.rows = self._errors = self._collided = 0
         self._began = self._noted = time.monotonic()
+        self._since = time.time()
 
     def move(self, row: Mapping[str, Any]) -> None:
         mapping = self._loader.mapping
@@ -139,6 +140,8 @@ class _Part:
             "write_units": round(self._writer.units, 1),
             "throttled": self._writer.throttled,
             "seconds": round(self._noted - self._began, 2),
+            "began": round(self._since, 3),
+            "ended": round(time.time(), 3),
             "updated": datetime.now(UTC).isoformat(timespec="seconds"),
             "done": done,
         }
