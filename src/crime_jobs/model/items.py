@@ -25,10 +25,10 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from decimal import Context, Decimal, InvalidOperation
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Any
 
-from crime_jobs.model.tablemapping import Attribute, TableMapping
+from crime_jobs.model.tablemapping import NUMBER, Attribute, TableMapping
 
 MAX_ITEM_BYTES = 400 * 1024
 MAX_DIGITS = 38
@@ -37,7 +37,8 @@ MAX_PARTITION_KEY_BYTES, MAX_SORT_KEY_BYTES = 2048, 1024
 WRITE_UNIT_BYTES = 1024
 
 _EXPONENTS = range(-130, 126)
-_EXACT = Context(prec=200)
+#: Rounds nothing: what it can't hold is an error.
+_EXACT = Context(prec=200, traps=[InvalidOperation, Inexact])
 _FRACTION = re.compile(r"(\.\d*?)0+(?=$|[+-])")
 
 #: A source row: every column as the text that the database made of it, RAW as bytes, NULL as ``None``.
@@ -83,12 +84,13 @@ def number(text: str) -> str:
     """
     if text.isdecimal() and text.isascii() and len(text) <= MAX_DIGITS:  # most are counts
         return text.lstrip("0") or "0"
-    try:
-        value = Decimal(text.strip()).normalize(_EXACT)
-    except InvalidOperation as error:
-        raise ValueError("it is not a number") from error
-    if not value.is_finite():
+    text = text.strip()
+    if not NUMBER.fullmatch(text):
         raise ValueError("it is not a finite number")
+    try:
+        value = Decimal(text).normalize(_EXACT)
+    except (Inexact, InvalidOperation) as error:
+        raise ValueError("it has far too many digits, or far too large an exponent") from error
     if len(value.as_tuple().digits) > MAX_DIGITS:
         raise ValueError(f"it has more than {MAX_DIGITS} significant digits")
     if not value:  # also -0, which DynamoDB gives back as 0
@@ -163,8 +165,8 @@ def item_of(mapping: TableMapping, row: Row) -> Item:
             made[attribute.name] = _value(attribute, value if isinstance(value, str) else bytes(value))
     limits = (MAX_PARTITION_KEY_BYTES, MAX_SORT_KEY_BYTES)
     for attribute, most in zip(mapping.keys, limits, strict=False):
-        if attribute.name not in made:
-            raise Unfit(attribute.name, "a key can't be empty, and this one is made of a NULL")
+        if attribute.name not in made or not value_bytes(made[attribute.name]):
+            raise Unfit(attribute.name, "a key can't be empty, and this one is, or is made of a NULL")
         if value_bytes(made[attribute.name]) > most:
             raise Unfit(attribute.name, f"as a key it may have {most} bytes, and it has more")
     size = item_bytes(made)
@@ -203,7 +205,8 @@ def write_units(size: int) -> int:
 def _canonical(value: Mapping[str, Any]) -> list[str]:
     ((kind, content),) = value.items()
     if kind == "N":
-        sign, digits, exponent = Decimal(content).normalize(_EXACT).as_tuple()
+        exact = Decimal(content).normalize(_EXACT)
+        sign, digits, exponent = (exact or Decimal(0)).as_tuple()  # -0 is 0
         return ["N", f"{'-' if sign else ''}{''.join(map(str, digits))}E{exponent}"]
     if kind == "B":
         return ["B", base64.b64encode(bytes(content)).decode()]

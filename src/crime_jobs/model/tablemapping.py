@@ -8,83 +8,40 @@ is refused by the number of its rule, never passed over.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from crime_jobs.model._rules import (
+    AttributeRule,
+    BadMapping,
+    Locator,
+    ObjectMapping,
+    Selection,
+    TableSettings,
+    read_rule,
+)
+
+__all__ = [
+    "NUMBER",
+    "Attribute",
+    "BadMapping",
+    "Kind",
+    "Mappings",
+    "SourceColumn",
+    "SourceTable",
+    "TableMapping",
+]
 
 _COLUMN = re.compile(r"\$\{([^}]+)\}")
+#: A number as text. Decimal would also take 1_000, digits of any script, and words.
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
-
-class BadMapping(ValueError):  # noqa: N818 - reads as what it is
-    """A mapping that can't be used; the message names the rule."""
-
-
-class _Rule(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=lambda n: n.replace("_", "-"))
-
-
-class _Locator(_Rule):
-    schema_name: str
-    table_name: str
-
-
-class _AttributeRule(_Rule):
-    target_attribute_name: str
-    attribute_type: Literal["scalar"]
-    attribute_sub_type: Literal["string", "number"] = "string"
-    value: str
-
-
-class _Parameters(_Rule):
-    partition_key_name: str
-    sort_key_name: str | None = None
-    exclude_columns: tuple[str, ...] = ()
-    attribute_mappings: tuple[_AttributeRule, ...] = ()
-
-
-class _Load(_Rule):
-    type: Literal["ranges", "none"]
-    columns: tuple[str, ...] = ()
-    boundaries: tuple[tuple[str, ...], ...] = ()
-
-
-class _Selection(_Rule):
-    rule_type: Literal["selection"]
-    rule_id: str
-    rule_name: str
-    object_locator: _Locator
-    rule_action: Literal["include", "exclude", "explicit"]
-    filters: tuple[Any, ...] = Field(default=(), max_length=0)
-
-
-class _ObjectMapping(_Rule):
-    rule_type: Literal["object-mapping"]
-    rule_id: str
-    rule_name: str
-    object_locator: _Locator
-    rule_action: Literal["map-record-to-record"]
-    target_table_name: str
-    mapping_parameters: _Parameters
-
-
-class _TableSettings(_Rule):
-    rule_type: Literal["table-settings"]
-    rule_id: str
-    rule_name: str
-    object_locator: _Locator
-    parallel_load: _Load
-
-
-_KINDS: dict[str, type[_Selection | _ObjectMapping | _TableSettings]] = {
-    "selection": _Selection,
-    "object-mapping": _ObjectMapping,
-    "table-settings": _TableSettings,
-}
 
 #: What a source column holds, as far as the type rules tell columns apart; see `crime_jobs.model.items`.
 Kind = Literal["number", "text", "date", "timestamp", "timestamptz", "clob", "raw"]
@@ -204,11 +161,17 @@ class TableMapping:
 
     @property
     def may_collide(self) -> bool:
-        """Whether two rows of different primary keys might get one key: columns left out, or run together."""
-        told = {name for key in self.keys if key.is_plain for name in key.columns}
+        """Whether two rows of different primary keys might get one key.
+
+        So it is if columns are left out, run together, or texts read as numbers (``01`` and ``1``).
+        """
+        kinds = {column.name: column.kind for column in self.source.columns}
         joined = any(len(key.columns) > 1 for key in self.keys)
+        read = any(
+            key.kind == "number" and kinds[name] != "number" for key in self.keys for name in key.columns
+        )
         used = {name for key in self.keys for name in key.columns}
-        return joined or not set(self.source.primary_key) <= (told | used)
+        return joined or read or not set(self.source.primary_key) <= used
 
 
 def _matches(pattern: str, name: str) -> bool:
@@ -217,7 +180,7 @@ def _matches(pattern: str, name: str) -> bool:
     return bool(re.fullmatch("".join(signs.get(sign, re.escape(sign)) for sign in pattern), name))
 
 
-def _names(locator: _Locator, table: SourceTable) -> bool:
+def _names(locator: Locator, table: SourceTable) -> bool:
     return _matches(locator.schema_name, table.schema) and _matches(locator.table_name, table.name)
 
 
@@ -243,7 +206,7 @@ class Mappings:
                 raise TypeError("rules is not a list")  # noqa: TRY301 - told below with the others
         except (ValueError, TypeError, KeyError) as error:
             raise BadMapping(f"it is not a table mapping of DMS: {type(error).__name__}: {error}") from error
-        self._rules = [_read(rule) for rule in rules]
+        self._rules = [read_rule(rule) for rule in rules]
         ids = [rule.rule_id for rule in self._rules]
         if twice := sorted({one for one in ids if ids.count(one) > 1}):
             raise BadMapping(f"rule-id {', '.join(twice)} is there twice")
@@ -251,12 +214,12 @@ class Mappings:
     @property
     def schemas(self) -> tuple[str, ...]:
         """Patterns of the schemas that rules include."""
-        found = {r.object_locator.schema_name for r in self._rules if isinstance(r, _Selection)}
-        return tuple(sorted(found))
+        rules = (r for r in self._rules if isinstance(r, Selection) and r.rule_action != "exclude")
+        return tuple(sorted({rule.object_locator.schema_name for rule in rules}))
 
     def selects(self, table: SourceTable) -> bool:
         """Tell whether a table moves: included by a rule and excluded by none."""
-        rules = [r for r in self._rules if isinstance(r, _Selection) and _names(r.object_locator, table)]
+        rules = [r for r in self._rules if isinstance(r, Selection) and _names(r.object_locator, table)]
         actions = {rule.rule_action for rule in rules}
         return bool(actions) and "exclude" not in actions
 
@@ -279,7 +242,7 @@ class Mappings:
             If no table is selected, a rule names a table or column that is not there, a table has no key, or
             two tables go to one.
         """
-        known = sorted(tables, key=str)
+        known = sorted(set(tables), key=str)  # two patterns of schemas may both have found one
         chosen = [table for table in known if self.selects(table)]
         for rule in self._rules:
             wildcards = any(sign in rule.object_locator.table_name for sign in "%")
@@ -299,7 +262,7 @@ class Mappings:
             raise BadMapping(
                 f"{table} has no primary key, so nothing could be proven of its rows: add one, or exclude it"
             )
-        rules = [r for r in self._rules if isinstance(r, _ObjectMapping) and _names(r.object_locator, table)]
+        rules = [r for r in self._rules if isinstance(r, ObjectMapping) and _names(r.object_locator, table)]
         if len(rules) > 1:
             raise BadMapping(f"{table}: rules {', '.join(r.rule_id for r in rules)} both map it")
         columns = {column.name: column for column in table.columns}
@@ -318,7 +281,7 @@ class Mappings:
     def _ranges(
         self, table: SourceTable, columns: Mapping[str, SourceColumn]
     ) -> tuple[str, tuple[str, ...]] | None:
-        rules = [r for r in self._rules if isinstance(r, _TableSettings) and _names(r.object_locator, table)]
+        rules = [r for r in self._rules if isinstance(r, TableSettings) and _names(r.object_locator, table)]
         loads = [rule for rule in rules if rule.parallel_load.type == "ranges"]
         if not loads:
             return None
@@ -328,22 +291,14 @@ class Mappings:
         column = _column(columns, load.columns[0], rule.rule_id, table)
         if column.kind not in ("number", "text"):
             raise BadMapping(f"rule {rule.rule_id}: {column.name} is {column.type_name}, not number or text")
-        return column.name, tuple(bound[0] for bound in load.boundaries)
-
-
-def _read(rule: Any) -> _Selection | _ObjectMapping | _TableSettings:
-    number = rule.get("rule-id", "without an id") if isinstance(rule, dict) else "?"
-    kind = _KINDS.get(rule.get("rule-type", "")) if isinstance(rule, dict) else None
-    if kind is None:
-        known = ", ".join(_KINDS)
-        said = rule.get("rule-type") if isinstance(rule, dict) else rule
-        raise BadMapping(f"rule {number}: rule-type {said!r} is not done here, only {known}")
-    try:
-        return kind.model_validate(rule)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BadMapping(f"rule {number}: {where}: {first['msg']}") from error
+        bounds = tuple(bound[0] for bound in load.boundaries)
+        numeric = column.kind == "number"
+        if numeric and not all(NUMBER.fullmatch(bound) for bound in bounds):
+            raise BadMapping(f"rule {rule.rule_id}: a boundary of {column.name} is not a number")
+        order = [Decimal(bound) if numeric else bound for bound in bounds]
+        if any(a >= b for a, b in itertools.pairwise(order)):  # type: ignore[operator]  # rows were in two
+            raise BadMapping(f"rule {rule.rule_id}: the boundaries of {column.name} do not rise")
+        return column.name, bounds
 
 
 def _column(columns: Mapping[str, SourceColumn], name: str, rule: str, table: SourceTable) -> SourceColumn:
@@ -356,7 +311,7 @@ def _carried(column: SourceColumn) -> Attribute:
     return Attribute(column.name, f"${{{column.name}}}", column.kind)
 
 
-def _made_kind(rule: _AttributeRule, columns: Mapping[str, SourceColumn]) -> Kind:
+def _made_kind(rule: AttributeRule, columns: Mapping[str, SourceColumn]) -> Kind:
     plain = _COLUMN.fullmatch(rule.value)
     if plain and plain[1] in columns:
         column = columns[plain[1]]
@@ -371,7 +326,7 @@ def _keys_first(attributes: Sequence[Attribute], keys: tuple[str, ...]) -> tuple
 
 
 def _mapped(
-    rule: _ObjectMapping,
+    rule: ObjectMapping,
     table: SourceTable,
     columns: Mapping[str, SourceColumn],
     ranges: tuple[str, tuple[str, ...]] | None,
