@@ -1,6 +1,6 @@
 """Items a second of the migration, beside a plain boto3 ``batch_writer`` loop: same tables, same emulator.
 
-``python -m benchmarks.migrate`` needs `make up`. The loop is the one that people write, and has the easier part:
+``python -m benchmarks.migrate`` needs `make up`. The loop is what people write, and has the easier part:
 its rows come out of memory. The migration reads them over JDBC from the database that `make up` starts. The
 work is measured, not the start of Spark; memory is that of the whole tree of processes.
 """
