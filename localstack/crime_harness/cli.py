@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from crime_harness import engines, install, stack
+from crime_harness import engines, install, oracle, stack
 from crime_harness.files import only_one
 from crime_harness.places import DEFAULT_PORT, Places, pinned
 from crime_harness.steps import Steps
@@ -40,16 +40,32 @@ Port = Annotated[
 
 
 class Kind(NamedTuple):
-    """What is said of a server, and how it is asked whether it answers."""
+    """What is said of a server, where it is, and how it is asked whether it answers.
+
+    Parameters
+    ----------
+    title
+        The start of a sentence on how it is.
+    address
+        From its port to its address.
+    responds
+        From its port to whether it answers.
+    """
 
     title: str
-    responds: Callable[[str], bool]
+    address: Callable[[int], str]
+    responds: Callable[[int], bool]
+
+
+def _http(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
 
 
 #: The servers, in the order in which they start.
 SERVERS = {
-    stack.NAME: Kind("LocalStack is", stack.responds),
-    engines.NAME: Kind("the engines are", engines.responds),
+    stack.NAME: Kind("LocalStack is", _http, lambda port: stack.responds(_http(port))),
+    engines.NAME: Kind("the engines are", _http, lambda port: engines.responds(_http(port))),
+    oracle.NAME: Kind("the old Oracle is", oracle.address, oracle.responds),
 }
 
 
@@ -62,7 +78,7 @@ class Output(enum.StrEnum):
 
 @app.command()
 def up(port: Port = DEFAULT_PORT, state_dir: StateDir = None) -> None:
-    """Start LocalStack and the engines, make the buckets, write up.env. Twice is harmless."""
+    """Start LocalStack, the engines and the old Oracle, make the buckets, write up.env. Twice is harmless."""
     places = Places.of(state_dir)
     supervisor = Supervisor(places.run)
     with only_one(places.run / "lock", err):
@@ -71,7 +87,7 @@ def up(port: Port = DEFAULT_PORT, state_dir: StateDir = None) -> None:
             _say("LocalStack is already up", [known for _, known in found.values()], places)
             return
         if any(state is not State.DOWN for state, _ in found.values()):
-            said = " and ".join(f"{SERVERS[name].title} {state}" for name, (state, _) in found.items())
+            said = _listed([f"{SERVERS[name].title} {state}" for name, (state, _) in found.items()])
             err.print(f"Started before: {said}; cleaning up.")
             _remove(places, supervisor)
         started = _start(places, supervisor, port)
@@ -84,36 +100,41 @@ def _start(places: Places, supervisor: Supervisor, port: int) -> list[Record | N
         shutil.rmtree(stack.files(places), ignore_errors=True)
         install.lay_out(installed, stack.files(places))
         server, beside = stack.server(places, installed, port), engines.server(places, installed, port)
+        source = oracle.server(places, installed, port)
         try:
-            known = steps.do("Starting LocalStack", lambda: supervisor.start(server))
-            others = steps.do("Starting the engines", lambda: supervisor.start(beside))
+            steps.do("The old Oracle's rows", lambda: oracle.lay_out(places, installed, steps))
+            started = [
+                steps.do("Starting LocalStack", lambda: supervisor.start(server)),
+                steps.do("Starting the engines", lambda: supervisor.start(beside)),
+                steps.do("Starting the old Oracle", lambda: supervisor.start(source)),
+            ]
             steps.do("Buckets and landing", lambda: stack.run_hooks(places, server.endpoint))
-            stack.write_settings(places, installed, server.endpoint, engines.settings(beside.endpoint))
-            supervisor.ready(known)
-            supervisor.ready(others)
+            others = engines.settings(beside.endpoint) | oracle.settings(source.port)
+            stack.write_settings(places, installed, server.endpoint, others)
+            for known in started:
+                supervisor.ready(known)
         except BaseException:  # also Ctrl-C: no half-made stack stays
             _remove(places, supervisor)
             raise
-    return [known, others]
+    return [*started]
 
 
 @app.command()
 def down(state_dir: StateDir = None) -> None:
-    """Stop LocalStack and the engines with all their processes. Harmless when nothing runs."""
+    """Stop LocalStack, the engines and the old Oracle, all processes of theirs. Harmless when none runs."""
     places = Places.of(state_dir)
     with only_one(places.run / "lock", err):
         stopped = _remove(places, Supervisor(places.run))
-    out.print(
-        f"Stopped LocalStack and the engines ({stopped} processes)." if stopped else "Nothing was running."
-    )
+    said = f"Stopped LocalStack, the engines and the old Oracle ({stopped} processes)."
+    out.print(said if stopped else "Nothing was running.")
 
 
 def _remove(places: Places, supervisor: Supervisor) -> int:
     for path in (places.env_file, places.spark_conf):
         path.unlink(missing_ok=True)
-    # The engines first: their steps speak to LocalStack.
+    # Backwards, so the engines before LocalStack, to which their steps speak.
     stopped = sum(supervisor.stop(name) for name in reversed(SERVERS))
-    for folder in (stack.files(places), engines.files(places)):
+    for folder in (stack.files(places), engines.files(places), oracle.files(places)):
         shutil.rmtree(folder, ignore_errors=True)
     return stopped
 
@@ -126,13 +147,13 @@ def status(
     """Say how the servers are; exit code 0 if all are up, else 1."""
     supervisor = Supervisor(Places.of(state_dir).run)
     rows, states = [], []
-    for name in SERVERS:
+    for name, kind in SERVERS.items():
         state, known = _state(supervisor, name)
         states.append(state)
         rows.append(
             {
                 "service": name,
-                "endpoint": _endpoint(known) if known else None,
+                "endpoint": kind.address(known.port) if known else None,
                 "state": str(state),
                 "pid": known.pid if known else None,
                 "since": known.since if known else None,
@@ -168,18 +189,21 @@ def jars() -> None:
 
 def _state(supervisor: Supervisor, name: str) -> tuple[State, Record | None]:
     state, known = supervisor.state(name), supervisor.record(name)
-    if state is State.UP and known and not SERVERS[name].responds(_endpoint(known)):
+    if state is State.UP and known and not SERVERS[name].responds(known.port):
         state = State.SILENT
     return state, known
 
 
 def _say(what: str, records: list[Record | None], places: Places) -> None:
-    first, second = (f"{_endpoint(known)} (pid {known.pid})" for known in records if known)
-    out.print(f"{what} at {first}, the engines at {second}. Environment: {places.env_file}")
+    first, second, third = (
+        f"{SERVERS[known.name].address(known.port)} (pid {known.pid})" for known in records if known
+    )
+    where = f"at {first}, the engines at {second}, the old Oracle at {third}"
+    out.print(f"{what} {where}. Environment: {places.env_file}")
 
 
-def _endpoint(known: Record) -> str:
-    return f"http://127.0.0.1:{known.port}"
+def _listed(said: list[str]) -> str:
+    return f"{', '.join(said[:-1])} and {said[-1]}"
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -60,7 +60,7 @@ def server(places: Places, installed: Installed, localstack: int) -> Server:
         *(sys.executable, "-m", "crime_engines", "--port", str(port)),
         *("--localstack", f"http://127.0.0.1:{localstack}"),
         *("--state", str(files(places))),
-        *("--class-path", class_path_of(installed.s3a)),
+        *("--class-path", class_path_of(*installed.spark_jars)),
         *(("--aws", str(aws)) if aws.is_file() else ()),
     ]
     # Never the user's credentials: what runs behind the engines is to reach LocalStack and nothing else.

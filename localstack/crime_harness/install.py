@@ -33,8 +33,8 @@ class Installed:
     ----------
     java, node
         The tools.
-    kinesis, dynamodb, jsonata, s3a
-        Folders of the helpers and of Spark's S3A jars.
+    kinesis, dynamodb, jsonata, s3a, oracle
+        Folders of the helpers, of Spark's S3A jars and of the jars that read the old Oracle.
     """
 
     java: Java
@@ -43,6 +43,12 @@ class Installed:
     dynamodb: Path
     jsonata: Path
     s3a: Path
+    oracle: Path
+
+    @property
+    def spark_jars(self) -> tuple[Path, Path]:
+        """Folders of the jars that are on Spark's class path."""
+        return self.s3a, self.oracle
 
 
 def install(places: Places, steps: Steps) -> Installed:
@@ -83,11 +89,13 @@ def install(places: Places, steps: Steps) -> Installed:
         helpers = start("DynamoDB Local's jars", lambda: _jars("helpers", places, java, log))
         jsonata = start("JSONata", lambda: _jars("jsonata", places, java, log))
         s3a = start("S3A for Spark", lambda: s3a_jars(places, java, log))
+        oracle = start("H2 and Oracle's driver", lambda: _jars("oracle", places, java, log))
         node = steps.do("Node", lambda: find_node(places, log))
         kinesis = start("kinesis-mock", lambda: _kinesis(places, node, log))
         venv.result()
         dynamodb = steps.do("DynamoDB Local", lambda: _dynamodb(places, helpers.result(), java, log))
-        return Installed(java, node, kinesis.result(), dynamodb, jsonata.result(), s3a.result())
+        others = (jsonata.result(), s3a.result(), oracle.result())
+        return Installed(java, node, kinesis.result(), dynamodb, *others)
 
 
 def s3a_jars(places: Places, java: Java, log: Path) -> Path:
@@ -111,7 +119,7 @@ def s3a_jars(places: Places, java: Java, log: Path) -> Path:
 
 
 def _jars(name: str, places: Places, java: Java, log: Path) -> Path:
-    groups = {"helpers": ("dynamodb", "agent"), "s3a": ("s3a",), "jsonata": ("jsonata",)}[name]
+    groups = {"helpers": ("dynamodb", "agent")}.get(name, (name,))
     pins = jars(*groups)
     folder = places.cache / f"{name}-{digest(*pins)}"
     return make_once(folder, lambda part: maven.fetch(pins, part, java, places, log))

@@ -22,6 +22,7 @@ LAKE = "s3://crime-lake/lake"
 ARTIFACTS = "s3://crime-artifacts"
 LOGS = "s3://crime-logs/emr"
 RUNTIME_ROLE = "arn:aws:iam::000000000000:role/crime-jobs-runtime"
+TOPIC = f"arn:aws:sns:{REGION}:000000000000:crime-jobs-migration"
 
 #: LocalStack takes any credentials; these can open nothing on AWS.
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
@@ -185,7 +186,7 @@ def run_hooks(places: Places, endpoint: str) -> None:
         run([str(places.python), str(script)], places.run / "init.log", env=env)
 
 
-def write_settings(places: Places, installed: Installed, endpoint: str, engines: Mapping[str, str]) -> None:
+def write_settings(places: Places, installed: Installed, endpoint: str, others: Mapping[str, str]) -> None:
     """Write ``up.env`` and the Spark properties it names.
 
     Parameters
@@ -193,13 +194,13 @@ def write_settings(places: Places, installed: Installed, endpoint: str, engines:
     places
         Where to.
     installed
-        Where the S3A jars are.
+        Where the jars for Spark are.
     endpoint
         The stack's address.
-    engines
-        The variables with which programs find the engines.
+    others
+        The variables with which programs find the engines and the old Oracle.
     """
-    class_path = class_path_of(installed.s3a)
+    class_path = class_path_of(*installed.spark_jars)
     properties = spark_properties(endpoint, class_path)
     text = "".join(f"{name} {value}\n" for name, value in properties.items())
     write_whole(
@@ -208,7 +209,7 @@ def write_settings(places: Places, installed: Installed, endpoint: str, engines:
     )
     values = {
         "AWS_ENDPOINT_URL": endpoint,
-        **engines,
+        **others,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
         **CREDENTIALS,
@@ -218,25 +219,26 @@ def write_settings(places: Places, installed: Installed, endpoint: str, engines:
         "CRIME_JOBS_ARTIFACTS": ARTIFACTS,
         "CRIME_JOBS_LOGS": LOGS,
         "CRIME_JOBS_RUNTIME_ROLE": RUNTIME_ROLE,
+        "CRIME_JOBS_TOPIC": TOPIC,
         "CRIME_JOBS_SPARK_CONF": str(places.spark_conf),
         "CRIME_JOBS_SPARK_EXTRA_CLASSPATH": class_path,
     }
     write_whole(places.env_file, env_lines(values))
 
 
-def class_path_of(folder: Path) -> str:
-    """Return the jars of a folder as a Java class path.
+def class_path_of(*folders: Path) -> str:
+    """Return the jars of folders as a Java class path.
 
     Parameters
     ----------
-    folder
-        The folder.
+    *folders
+        The folders.
 
     Returns
     -------
     str
     """
-    return os.pathsep.join(str(jar) for jar in sorted(folder.glob("*.jar")))
+    return os.pathsep.join(str(jar) for folder in folders for jar in sorted(folder.glob("*.jar")))
 
 
 def spark_properties(endpoint: str, class_path: str) -> dict[str, str]:
@@ -249,8 +251,8 @@ def spark_properties(endpoint: str, class_path: str) -> dict[str, str]:
     endpoint
         The stack's address.
     class_path
-        hadoop-aws and the AWS bundle. On the class path, not in ``spark.jars``: Spark would copy
-        280 MB each time it starts.
+        hadoop-aws with the AWS bundle, and the JDBC drivers. On the class path, not in ``spark.jars``:
+        Spark would copy 280 MB each time it starts.
 
     Returns
     -------

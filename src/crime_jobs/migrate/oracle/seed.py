@@ -20,7 +20,7 @@ from crime_jobs.migrate.oracle.cases import Place, records
 from crime_jobs.migrate.oracle.literals import Value, literal, wrapped
 from crime_jobs.model import heads
 from crime_jobs.model.landing import BadFile, decode, read_header
-from crime_jobs.model.layouts import Header
+from crime_jobs.model.layouts import Header, legacy_name
 from crime_jobs.model.legacy import Table, table_of, tables
 from crime_jobs.model.places import district_kind, district_name, find_state, is_total
 
@@ -28,6 +28,8 @@ CASES = 2000
 SEED = 2014
 
 Row = tuple[Value, ...]
+
+_KEYS = {"STATE_NAME", "DISTRICT_NAME", "CRIME_YEAR", "ENTRY_NO"}
 
 
 class Seed:
@@ -93,7 +95,9 @@ class Seed:
                 keys.append(line[header.keys["district"]])
             if "year" in header.keys:
                 keys += [_whole(name, number, line[header.keys["year"]]), seen[place]]
-            figures = [_whole(name, number, line[index]) for index, _, _ in header.measures]
+            # By name: the years of a census file stand in whatever order they stand.
+            places = {legacy_name(layout, code): index for index, _, code in header.measures}
+            figures = [_whole(name, number, line[places[c.name]]) for c in table.columns[len(keys) :]]
             yield table, (*keys, *figures)
 
     @cached_property
@@ -138,7 +142,7 @@ class Seed:
 def _read(name: str, content: bytes) -> tuple[Header, list[tuple[int, list[str]]]]:
     try:
         header = read_header(content)
-        table_of(header.layout)
+        columns = {column.name for column in table_of(header.layout).columns}
         text = decode(content)
     except BadFile as error:
         raise BadInput(f"{name}: {error}.", hint="Take the file away, or correct it.") from error
@@ -147,6 +151,13 @@ def _read(name: str, content: bytes) -> tuple[Header, list[tuple[int, list[str]]
             f"{name}: the old database has no table for files of the layout {error}.",
             hint="Take the file away.",
         ) from error
+    if other := {legacy_name(header.layout, code) for _, _, code in header.measures} ^ {
+        name for name in columns if name not in _KEYS
+    }:
+        raise BadInput(
+            f"{name}: the old database has other columns ({', '.join(sorted(other))} on one side alone).",
+            hint="Take the file away.",
+        )
     reader = csv.reader(io.StringIO(text, newline=""))
     lines = [(reader.line_num, line) for line in reader if line][1:]
     for number, line in lines:
