@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from crime_jobs.errors import BadInput
 from crime_jobs.lake import Folder
-from crime_jobs.model import heads
+from crime_jobs.model import exports, heads, legacy
 from crime_jobs.model.landing import BadFile, Entry, parse, read_header
 from crime_jobs.model.layouts import MONTHS, SLOTS
 
@@ -33,8 +33,39 @@ MAX_FILE_BYTES = 512 << 20
 _ROWS_A_BATCH = 20_000
 
 
-def _file_name(path: str) -> str:
-    return path.rsplit("/", 1)[-1]
+def _exported(run: Run) -> list[str]:
+    """Find the CSV of the newest whole export of each table that holds figures.
+
+    Other tables (records of cases, districts) are not looked at: clean_ncrb has no use for them.
+    """
+    root = Folder(run.spark, run.landing).child(exports.FOLDER)
+    if not root.exists():
+        return []
+    found = []
+    for table in legacy.tables().values():
+        folder = root.child(legacy.target_name(table))
+        if table.layout is None or not folder.exists():
+            continue
+        newest = exports.latest(_whole_runs(folder))
+        if newest is not None:
+            place = folder.child(f"{exports.RUN}{newest.run}")
+            found += [str(place.child(file.path)) for file in newest.below(exports.CSV)]
+    return found
+
+
+def _whole_runs(folder: Folder) -> Iterator[exports.Manifest]:
+    """Yield the manifests of a table's exports; a run without one was stopped, and is passed over."""
+    for name in folder.children():
+        manifest = folder.child(name).child(exports.MANIFEST)
+        if not name.startswith(exports.RUN) or not manifest.exists():
+            continue
+        try:
+            yield exports.read_manifest(manifest.read_text())
+        except exports.BadManifest as error:
+            raise BadInput(
+                f"The manifest {manifest} of an export can't be used: {error}.",
+                hint="Remove that run's folder, or export the table anew.",
+            ) from error
 
 
 def read_files(run: Run) -> DataFrame:
@@ -43,7 +74,7 @@ def read_files(run: Run) -> DataFrame:
     Parameters
     ----------
     run
-        The run; its landing folder is looked in, not the folders below it.
+        The run; its landing folder is looked in, and below it only for exports (`crime_jobs.model.exports`).
 
     Returns
     -------
@@ -57,7 +88,9 @@ def read_files(run: Run) -> DataFrame:
         same as another; all such files are named.
     """
     pattern = f"{run.landing.rstrip('/')}/*.[cC][sS][vV]"
-    lengths = dict(Folder(run.spark, pattern).glob())
+    exported = _exported(run)
+    delivered = dict(Folder(run.spark, pattern).glob())
+    lengths = delivered | {exports.source_name(path): _length(run, path) for path in exported}
     if not lengths:
         folder = Folder(run.spark, run.landing)
         what = "No CSV file is in the landing folder" if folder.exists() else "There is no landing folder"
@@ -71,7 +104,8 @@ def read_files(run: Run) -> DataFrame:
     ]
     if problems:
         raise _unusable(run.landing, problems)
-    files = run.spark.read.format("binaryFile").load(pattern).select("path", "length", "content")
+    paths = [*([pattern] if delivered else []), *exported]
+    files = run.spark.read.format("binaryFile").load(paths).select("path", "length", "content")
     rows = files.select(
         "path",
         "length",
@@ -80,7 +114,7 @@ def read_files(run: Run) -> DataFrame:
     ).collect()
     same = defaultdict(list)
     for row in sorted(rows, key=lambda r: str(r.path)):
-        name = _file_name(row.path)
+        name = exports.source_name(row.path)
         same[row.digest].append(name)
         try:
             read_header(_first_line(bytes(row.beginning)))
@@ -90,6 +124,17 @@ def read_files(run: Run) -> DataFrame:
     if problems:
         raise _unusable(run.landing, problems)
     return files
+
+
+def _length(run: Run, path: str) -> int:
+    """Return a file's length; an export whose file is gone is not whole after all."""
+    found = [length for _, length in Folder(run.spark, path).glob()]
+    if not found:
+        raise BadInput(
+            f"The export's file {path} is gone.",
+            hint="Put it back, or export the table anew. Nothing was written.",
+        )
+    return found[0]
 
 
 def _unusable(landing: str, problems: list[str]) -> BadInput:
@@ -126,7 +171,7 @@ def _parse_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch
     rows: list[Entry] = []
     for batch in batches:
         for path, content in zip(batch.column("path"), batch.column("content"), strict=True):
-            for entry in _parse_named(_file_name(path.as_py()), content.as_py()):
+            for entry in _parse_named(exports.source_name(path.as_py()), content.as_py()):
                 rows.append(entry)
                 if len(rows) == _ROWS_A_BATCH:
                     yield _arrow(rows)
