@@ -8,9 +8,11 @@ long as the bucket says: so a cost need not be known before, and over time the r
 from __future__ import annotations
 
 import secrets
+import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.managers import BaseManager
 from typing import Any, Protocol
@@ -108,18 +110,26 @@ class Served:
 
         Manager.register("bucket", callable=lambda: bucket, exposed=("pay",))
         server: Any = Manager((host, 0), key).get_server()
+        server.stop_event = threading.Event()
         self.budget = Budget(server.address, key)
         self._server = server
-        threading.Thread(target=_serve, args=(server,), daemon=True).start()
+        self._thread = threading.Thread(target=_serve, args=(server,), daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
         """Serve no more."""
         self._server.stop_event.set()
+        with suppress(OSError), socket.create_connection(self._server.address, timeout=1):
+            pass  # only so that it wakes up
+        self._thread.join(5)
         self._server.listener.close()
 
 
 def _serve(server: Any) -> None:
-    # What serve_forever does, without its sys.exit and without touching the process's stdout.
-    server.stop_event = threading.Event()
-    threading.Thread(target=server.accepter, daemon=True).start()
-    server.stop_event.wait()
+    # What serve_forever does, without its sys.exit, without touching the process's stdout, and with an end:
+    # its own loop would go on for ever, without a pause once the listener is closed.
+    while not server.stop_event.is_set():
+        with suppress(OSError):
+            connection = server.listener.accept()
+            # Who it is, is asked there: nobody who only connects holds up the others.
+            threading.Thread(target=server.handle_request, args=(connection,), daemon=True).start()
