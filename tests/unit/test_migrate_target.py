@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crime_jobs.errors import AwsRefused
-from crime_jobs.migrate import _patience
 from crime_jobs.migrate._patience import FIRST_PAUSE, LONGEST_PAUSE, PATIENCE
 from crime_jobs.migrate.target import BATCH_BYTES, BATCH_ITEMS, Writer
 from crime_jobs.model.items import Item, item_bytes
@@ -179,8 +178,13 @@ def test_one_item_now_and_then_is_progress() -> None:
 def test_pauses_grow_and_are_bounded_and_spread() -> None:
     """Full jitter: between nothing and a bound that doubles up to the longest; progress begins anew."""
     bounds: list[float] = []
+
+    def lowest(low: float, high: float) -> float:
+        bounds.append(high)
+        return low
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("random.uniform", lambda _, high: bounds.append(high))
+        patch.setattr("random.uniform", lowest)
         written(Table([none] * 10 + [lambda _: 1] + [none]), 25)
     assert bounds[:10] == [min(FIRST_PAUSE * 2**n, LONGEST_PAUSE) for n in range(10)]
     assert bounds[10:12] == [FIRST_PAUSE, FIRST_PAUSE * 2]

@@ -15,6 +15,7 @@ from crime_jobs.migrate._itemfiles import ItemFile, Staged, line_of
 from crime_jobs.migrate._patience import Patience, passes
 from crime_jobs.migrate.ledger import Ledger
 from crime_jobs.model.exports import ITEMS
+from crime_jobs.model.items import Item
 
 if TYPE_CHECKING:
     from crime_jobs.migrate._place import Place
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 READ_UNIT_BYTES = 4096
 #: With a limit, a page takes at most so many seconds of it, so that a table's capacity is not used in bursts.
 PAGE_SECONDS = 0.5
+
+_GOES_ON = "Lower read_units, or raise the table's capacity; run it again with the same run=…: it goes on."
 
 
 def segment_path(number: int) -> str:
@@ -52,6 +55,8 @@ class Scan:
         The budget of read capacity units; ``None`` for none.
     rate
         The budget's units a second.
+    hint
+        What to do when nothing can be read.
     sleep, clock
         For tests.
     """
@@ -64,14 +69,12 @@ class Scan:
         bucket: Bucket | Any | None = None,
         rate: float = 0,
         *,
+        hint: str = _GOES_ON,
         sleep: Callable[[float], object] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client, self._table, self._segment = client, table, segment
         self._bucket, self._rate, self._sleep = bucket, rate, sleep
-        hint = (
-            "Lower read_units, or raise the table's capacity; run it again with the same run=…: it goes on."
-        )
         self._patience = Patience(f"The table {table} could not be read", hint, sleep=sleep, clock=clock)
         self._items_a_unit = 1.0
         #: Capacity units that DynamoDB says it took.
@@ -82,8 +85,8 @@ class Scan:
         """Calls that met throttling."""
         return self._patience.waits
 
-    def lines(self) -> Iterator[bytes]:
-        """Yield each item as a line.
+    def items(self) -> Iterator[Item]:
+        """Yield each item.
 
         Raises
         ------
@@ -93,9 +96,8 @@ class Scan:
         start: dict[str, Any] | None = {}
         while start is not None:
             said = self._page(start)
-            lines = [line_of(item) for item in said["Items"]]
-            yield from lines
-            self._pay(said, lines)
+            yield from said["Items"]
+            self._pay(said)
             start = said.get("LastEvaluatedKey")
 
     def _page(self, start: dict[str, Any]) -> dict[str, Any]:
@@ -123,13 +125,15 @@ class Scan:
                 self._patience.progress()
                 return said
 
-    def _pay(self, said: dict[str, Any], lines: list[bytes]) -> None:
+    def _pay(self, said: dict[str, Any]) -> None:
+        items = said["Items"]
         used = said.get("ConsumedCapacity", {}).get("CapacityUnits")
         if used is None:  # what was not told is counted as DynamoDB counts, about
-            used = max(1, math.ceil(sum(map(len, lines)) / READ_UNIT_BYTES))
+            size = sum(len(line_of(item)) for item in items)
+            used = max(1, math.ceil(size / READ_UNIT_BYTES))
         self.units += used
-        if lines and used:
-            self._items_a_unit = len(lines) / used
+        if items and used:
+            self._items_a_unit = len(items) / used
         if self._bucket is not None and (wait := self._bucket.pay(used)):
             self._sleep(wait)
 
@@ -181,8 +185,8 @@ class Segments:
         bucket = self.budget.open() if self.budget else None
         scan = Scan(client, self.table, (number, self.total), bucket, self.rate)
         with self.place.writing(path) as unfinished, ItemFile(unfinished) as file:
-            for line in scan.lines():
-                file.add(line)
+            for item in scan.items():
+                file.add(line_of(item))
         facts = {
             "path": path,
             "items": file.items,

@@ -170,7 +170,7 @@ class Load:
         """Return the parts of a table, those of an earlier run if there was one, and which are done."""
         known = self._ledger.get(f"table#{mapping.source}") or {}
         print_ = fingerprint(mapping)
-        if known and known.get("mapping") != print_:
+        if known.get("mapping", print_) != print_:  # without one, only a validation has noted something
             raise BadInput(
                 f"{mapping.source} was begun under another mapping, or its columns have changed since.",
                 hint="Say again=true to load it anew, or give the migration another name with task=….",
