@@ -3,7 +3,9 @@
 Key ``task`` (S) and ``entry`` (S). Entries of a task:
 
 ``run#…``
-    A run: since when, until when it counts as alive, how it ended, who was told (`crime_jobs.migrate.runs`).
+    A run: since when, how it ended, whether that was told (`crime_jobs.migrate.runs`).
+``lock#KIND``
+    Which run of a kind is under way, and until when it counts as alive (`crime_jobs.migrate._lease`).
 ``table#SCHEMA.NAME``
     What is known of a table; see `crime_jobs.migrate.statistics`.
 ``partition#SCHEMA.NAME#0001``
@@ -47,6 +49,11 @@ def _plain(value: Any) -> Any:
 
 
 def _sendable(value: Any) -> Any:
+    """Python's numbers as those that boto3 takes, which wants no floats."""
+    if isinstance(value, dict):
+        return {key: _sendable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_sendable(item) for item in value]
     return Decimal(str(value)) if isinstance(value, float) else value
 
 
