@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import uuid
@@ -78,15 +79,30 @@ class Session:
 
 @dataclass
 class OldDatabase:
-    """The database that stands for Oracle, with a schema of the test's own."""
+    """The server that stands for Oracle, with a database and schema of the test's own."""
 
     stack: Stack
     folder: Path
     schema: str = field(default_factory=lambda: f"T{uuid.uuid4().hex[:8].upper()}")
 
+    def __post_init__(self) -> None:
+        # Made beside the server, which makes none itself: its first user is its administrator.
+        files = Path(self.stack.env["CRIME_JOBS_SPARK_CONF"]).parent / "localstack" / "oracle"
+        self.sql("", f"jdbc:h2:{files / self.schema.lower()};MODE=Oracle")
+
     @property
     def url(self) -> str:
+        """A database of the test's own on the stack's server."""
+        return re.sub(r"/\./crime;.*", f"/./{self.schema.lower()};MODE=Oracle", self._shared)
+
+    @property
+    def _shared(self) -> str:
         return self.stack.env["CRIME_JOBS_ORACLE_URL"]
+
+    @property
+    def who(self) -> dict[str, str]:
+        """The options that say which migration of which database."""
+        return {"task": self.schema, "url": self.url}
 
     @property
     def prefix(self) -> str:

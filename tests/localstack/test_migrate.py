@@ -68,7 +68,7 @@ def test_every_type_at_its_edges(stack: Stack, session: Session, old: OldDatabas
             TO_TIMESTAMP('0001-01-01 00:00:00', 'YYYY-MM-DD HH24:MI:SS'), NULL, '', NULL, -1E100);
         """
     )
-    said = session.run("migrate", task=old.schema, mappings=old.mappings(old.to("EDGES", "ID")))
+    said = session.run("migrate", **old.who, mappings=old.mappings(old.to("EDGES", "ID")))
     assert said.exit_code == 0, said
     items = {plain(item)["ID"]: plain(item) for item in scan(stack, old.target("EDGES"))}
     zoned = items[1].pop("ZONED")
@@ -114,7 +114,7 @@ def test_rows_that_do_not_fit_are_listed_and_all_others_moved(
     )
     mapping = old.mappings(old.to("CASES", "STATION", "KEY_", KEY_="${NR}|${WHO}"))
     lake = stack.fresh("lake")
-    said = session.run("migrate", {"lake": lake}, task=old.schema, mappings=mapping)
+    said = session.run("migrate", {"lake": lake}, **old.who, mappings=mapping)
     assert said.exit_code == 3
     assert "2 rows do not fit" in said.message
     assert len(scan(stack, old.target("CASES"))) == 60
@@ -127,7 +127,7 @@ def test_rows_that_do_not_fit_are_listed_and_all_others_moved(
     assert stack.keys(f"{lake}/migration_exceptions")
     assert CANARY not in str(said) + str(found)
 
-    allowed = session.run("migrate", task=old.schema, mappings=mapping, max_error_rows=2)
+    allowed = session.run("migrate", **old.who, mappings=mapping, max_error_rows=2)
     assert allowed.exit_code == 0, allowed
     assert table_statistics(stack, old)["CASES"].TableState == "Table completed"
 
@@ -144,7 +144,7 @@ def test_keys_that_collide_leave_one_row_and_list_the_others(
         """
     )
     mapping = old.mappings(old.to("PAIRS", "KEY_", KEY_="${A}|${B}"))
-    said = session.run("migrate", task=old.schema, mappings=mapping, part_rows=7)
+    said = session.run("migrate", **old.who, mappings=mapping, part_rows=7)
     assert said.exit_code == 3, said
     items = [plain(item) for item in scan(stack, old.target("PAIRS"))]
     assert len(items) == 101
@@ -159,19 +159,19 @@ def test_a_table_that_is_done_is_not_read_again(stack: Stack, session: Session, 
     rows_of(old, 40)
     mapping = old.mappings(keyed(old))
     for _ in range(2):
-        assert session.run("migrate", task=old.schema, mappings=mapping, part_rows=10).exit_code == 0
+        assert session.run("migrate", **old.who, mappings=mapping, part_rows=10).exit_code == 0
         old.sql("UPDATE PEOPLE SET NAME = 'changed since'")
     names = {plain(item)["NAME"] for item in scan(stack, old.target("PEOPLE"))}
     assert names == {f"name {n}" for n in range(1, 41)}
-    assert session.run("migrate", task=old.schema, mappings=mapping, again=True).exit_code == 0
+    assert session.run("migrate", **old.who, mappings=mapping, again=True).exit_code == 0
     assert {plain(item)["NAME"] for item in scan(stack, old.target("PEOPLE"))} == {"changed since"}
 
 
 def test_another_mapping_under_the_same_name_is_refused(session: Session, old: OldDatabase) -> None:
     rows_of(old, 3)
-    assert session.run("migrate", task=old.schema, mappings=old.mappings(keyed(old))).exit_code == 0
+    assert session.run("migrate", **old.who, mappings=old.mappings(keyed(old))).exit_code == 0
     other = old.mappings(old.to("PEOPLE", "NAME"))
-    said = session.run("migrate", task=old.schema, mappings=other)
+    said = session.run("migrate", **old.who, mappings=other)
     assert said.exit_code == 3
     assert "another mapping" in said.message
     assert "again=true" in said.hint
@@ -182,7 +182,7 @@ def test_throttling_and_unprocessed_items_lose_nothing(
 ) -> None:
     rows_of(old, 600)
     with stack.faults(DYNAMODB_WRITE_ERROR_PROBABILITY=0.4):
-        said = session.run("migrate", task=old.schema, mappings=old.mappings(keyed(old)), part_rows=200)
+        said = session.run("migrate", **old.who, mappings=old.mappings(keyed(old)), part_rows=200)
     assert said.exit_code == 0, said
     ids = sorted(int(plain(item)["ID"]) for item in scan(stack, old.target("PEOPLE")))
     assert ids == list(range(1, 601))
@@ -195,7 +195,7 @@ def test_throttling_and_unprocessed_items_lose_nothing(
 def test_the_write_rate_holds_within_five_percent(stack: Stack, session: Session, old: OldDatabase) -> None:
     rows, rate = 1500, 150.0
     rows_of(old, rows)
-    options = {"mappings": old.mappings(keyed(old)), "part_rows": 375, "task": old.schema}
+    options = {"mappings": old.mappings(keyed(old)), "part_rows": 375, **old.who}
     begun = time.monotonic()
     assert session.run("migrate", **options).exit_code == 0
     free = time.monotonic() - begun
@@ -224,7 +224,7 @@ def test_what_can_t_begin_says_why(
     session: Session, old: OldDatabase, options: dict[str, str], code: int, says: str
 ) -> None:
     rows_of(old, 1)
-    said = session.run("migrate", **{"task": old.schema, "mappings": old.mappings(keyed(old)), **options})
+    said = session.run("migrate", **{**old.who, "mappings": old.mappings(keyed(old)), **options})
     assert said.exit_code == code, said
     assert says in said.message
     assert "tiger" not in said.message + said.hint
@@ -235,7 +235,7 @@ def test_wrong_credentials_are_named_and_not_shown(stack: Stack, session: Sessio
     stack.client("secretsmanager").create_secret(
         Name=old.schema, SecretString='{"username": "CRIME", "password": "canary-password"}'
     )
-    said = session.run("migrate", task=old.schema, mappings=old.mappings(keyed(old)), secret=old.schema)
+    said = session.run("migrate", **old.who, mappings=old.mappings(keyed(old)), secret=old.schema)
     assert said.exit_code == 1
     assert "user name or password" in said.message
     assert "canary-password" not in str(said)

@@ -48,7 +48,7 @@ def old(stack: Stack, tmp_path: Path) -> OldDatabase:
 def told(old: OldDatabase, **more: object) -> list[str]:
     """The options of a run of this table, slow enough to be met at work."""
     options = {
-        "task": old.schema,
+        **old.who,
         "mappings": old.mappings(old.to("PEOPLE", "ID")),
         "part_rows": ROWS // PARTS,
         "write_units": 60,
@@ -105,7 +105,7 @@ def items(stack: Stack, old: OldDatabase) -> int:
 def assert_whole(stack: Stack, session: Session, old: OldDatabase) -> dict[int, str]:
     """Run it again to its end; every row is there once and the report is true. Returns the names by id."""
     release(stack, old)
-    options = {"task": old.schema, "mappings": old.mappings(old.to("PEOPLE", "ID"))}
+    options = {**old.who, "mappings": old.mappings(old.to("PEOPLE", "ID"))}
     said = session.run("migrate", **options, part_rows=ROWS // PARTS)
     assert said.exit_code == 0, said
     found = {int(plain(item)["ID"]): plain(item)["NAME"] for item in scan(stack, old.target("PEOPLE"))}
@@ -150,7 +150,7 @@ def test_a_source_that_goes_down_in_the_middle(stack: Stack, session: Session, t
     server = serve(stack, tmp_path, port)
     try:
         url = f"jdbc:h2:tcp://127.0.0.1:{port}/./own;MODE=Oracle"
-        rows = f"SELECT X, REPEAT('x', 400) FROM SYSTEM_RANGE(1, {ROWS * 10})"
+        rows = f"SELECT X, REPEAT('x', 400) FROM SYSTEM_RANGE(1, {ROWS * 5})"
         old.sql(
             f"CREATE TABLE PEOPLE (ID NUMBER(9) PRIMARY KEY, NAME VARCHAR2(400));\nINSERT INTO PEOPLE {rows};",
             url,
@@ -159,7 +159,7 @@ def test_a_source_that_goes_down_in_the_middle(stack: Stack, session: Session, t
             "task": old.schema,
             "url": url,
             "mappings": old.mappings(old.to("PEOPLE", "ID")),
-            "part_rows": ROWS * 10 // 4,
+            "part_rows": ROWS * 5 // 4,
         }
         time.sleep(1.5)  # H2 writes to its file after at most a second
         session.send("migrate", **options, write_units=150)
@@ -175,7 +175,7 @@ def test_a_source_that_goes_down_in_the_middle(stack: Stack, session: Session, t
         server = serve(stack, tmp_path, port)
         assert session.run("migrate", **options).exit_code == 0
         ids = sorted(int(plain(item)["ID"]) for item in scan(stack, old.target("PEOPLE")))
-        assert ids == list(range(1, ROWS * 10 + 1))
+        assert ids == list(range(1, ROWS * 5 + 1))
     finally:
         server.kill()
         server.wait(30)
@@ -183,7 +183,7 @@ def test_a_source_that_goes_down_in_the_middle(stack: Stack, session: Session, t
 
 def test_a_row_changed_during_the_load_is_found(stack: Stack, session: Session, old: OldDatabase) -> None:
     mapping = old.mappings(old.to("PEOPLE", "ID"))
-    options = {"task": old.schema, "mappings": mapping}
+    options = {**old.who, "mappings": mapping}
     session.send("migrate", **options, part_rows=ROWS // PARTS, write_units=60)
     until(lambda: done(stack, old) >= 1)
     old.sql(f"UPDATE PEOPLE SET NAME = 'changed' WHERE ID IN (1, {ROWS})")
@@ -202,7 +202,7 @@ def test_two_at_once_are_refused(stack: Stack, session: Session, old: OldDatabas
     process = start(stack, old)
     try:
         until(lambda: items(stack, old) > 0)
-        said = session.run("migrate", task=old.schema, mappings=old.mappings(old.to("PEOPLE", "ID")))
+        said = session.run("migrate", **old.who, mappings=old.mappings(old.to("PEOPLE", "ID")))
         assert said.exit_code == 1
         assert "under way" in said.message
     finally:

@@ -76,7 +76,7 @@ def test_nothing_was_put_aside(lake: Path) -> None:
 
 
 def test_the_statistics_count_every_line_of_the_files(stack: Stack, lake: Path) -> None:
-    assert lake
+    assert lake.is_dir()
     found = {one.TableName: one for one in statistics.read(stack.client("dynamodb"), TASK)}
     assert len(found) == len(legacy_tables())
     lines = Counter[str]()
