@@ -81,10 +81,10 @@ class ItemFile:
     def __init__(self, path: Path) -> None:
         self._file = path.open("wb")
         self._digest = hashlib.sha256()
-        # Without a name and a time in it, the same items make the same bytes.
-        self._zip = gzip.GzipFile("", "wb", _LEVEL, cast("Any", self), mtime=0)
         #: Items, and bytes of the file.
         self.items = self.bytes = 0
+        # Without a name and a time in it, the same items make the same bytes.
+        self._zip = gzip.GzipFile("", "wb", _LEVEL, cast("Any", self), mtime=0)
 
     def __enter__(self) -> Self:
         return self

@@ -49,8 +49,8 @@ class Scan:
         A boto3 client of DynamoDB that does not retry by itself.
     table
         The table.
-    number, total
-        The segment, and of how many.
+    segment
+        Its number, and of how many.
     bucket
         The budget of read capacity units; ``None`` for none.
     rate
