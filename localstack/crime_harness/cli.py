@@ -88,7 +88,7 @@ def up(port: Port = DEFAULT_PORT, state_dir: StateDir = None) -> None:
             return
         if any(state is not State.DOWN for state, _ in found.values()):
             said = _listed([f"{SERVERS[name].title} {state}" for name, (state, _) in found.items()])
-            err.print(f"Started before: {said}; cleaning up.")
+            err.print(f"Started before: {said}; cleaning up.", soft_wrap=True)
             _remove(places, supervisor)
         started = _start(places, supervisor, port)
     _say(f"LocalStack {pinned('localstack-core')} is up", started, places)

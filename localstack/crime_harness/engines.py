@@ -8,6 +8,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
+from crime_harness import oracle
 from crime_harness.install import Installed
 from crime_harness.places import Places
 from crime_harness.stack import NOT_PASSED_ON, class_path_of
@@ -20,7 +21,7 @@ OFFSET = 1000
 _LAST_PORT = 65535
 
 #: The services behind it, as ``AWS_ENDPOINT_URL_<SERVICE>`` names them.
-SERVICES = ("EMR", "EMR_SERVERLESS")
+SERVICES = ("EMR", "EMR_SERVERLESS", "DATABASE_MIGRATION_SERVICE")
 
 
 def port_of(localstack: int) -> int:
@@ -61,6 +62,7 @@ def server(places: Places, installed: Installed, localstack: int) -> Server:
         *("--localstack", f"http://127.0.0.1:{localstack}"),
         *("--state", str(files(places))),
         *("--class-path", class_path_of(*installed.spark_jars)),
+        *("--oracle-url", oracle.url(oracle.port_of(localstack))),
         *(("--aws", str(aws)) if aws.is_file() else ()),
     ]
     # Never the user's credentials: what runs behind the engines is to reach LocalStack and nothing else.

@@ -38,10 +38,12 @@ SECRET = "crime-jobs/oracle"  # noqa: S105 - its name
 #: H2's protocol: the version spoken here, requests, and the answer that all is well.
 _VERSION, _SET_ID, _CLOSE, _OK = 18, 12, 1, 1
 
+#: H2 forgets it with each start, and lets only an administrator change it: who opens the database decides.
+_MODE = "Oracle"
+
 #: Before the schema. The user owns it and is no administrator, as an application's user in Oracle is none. H2
 #: has no TO_CLOB of its own. It would write statements that fail, and so texts of records, into a trace file.
 _PRELUDE = f"""\
-SET MODE Oracle;
 SET TRACE_LEVEL_FILE 0;
 SET DB_CLOSE_DELAY -1;
 CREATE USER {USER} PASSWORD '{PASSWORD}';
@@ -96,8 +98,7 @@ def url(port: int) -> str:
     -------
     str
     """
-    # Not MODE=Oracle: the database keeps that, and H2 lets none but an administrator say it again.
-    return f"jdbc:h2:{address(port)}/./crime;SCHEMA={SCHEMA};IFEXISTS=TRUE"
+    return f"jdbc:h2:{address(port)}/./crime;MODE={_MODE};SCHEMA={SCHEMA};IFEXISTS=TRUE"
 
 
 def server(places: Places, installed: Installed, localstack: int) -> Server:
@@ -176,7 +177,7 @@ def _fill(folder: Path, installed: Installed) -> None:
     with script.open("w", encoding="utf-8", newline="\n") as out:
         out.write(_PRELUDE + schema_sql())
         seed.write_sql(out, seed.read_landing(ROOT / "data"))
-    run_script(installed, script, f"jdbc:h2:{folder / 'crime'}")
+    run_script(installed, script, f"jdbc:h2:{folder / 'crime'};MODE={_MODE}")
     script.unlink()
 
 
@@ -223,7 +224,7 @@ def _h2(installed: Installed) -> Path:
 
 
 def answers(port: int) -> None:
-    """Log in, so that the database is opened, and hang up.
+    """Log in, so that the database is opened in the mode in which it stays until the end, and hang up.
 
     Parameters
     ----------
@@ -237,7 +238,8 @@ def answers(port: int) -> None:
     """
     password = hashlib.sha256(f"{USER}@{PASSWORD}".encode("utf-16-be")).digest()
     hello = struct.pack(">ii", _VERSION, _VERSION) + _text("./crime") + _text(url(port)) + _text(USER)
-    hello += struct.pack(">i", len(password)) + password + struct.pack(">ii", -1, 0)
+    hello += struct.pack(">i", len(password)) + password + struct.pack(">ii", -1, 1)
+    hello += _text("MODE") + _text(_MODE)
     with socket.create_connection(("127.0.0.1", port), timeout=10) as link:
         link.sendall(hello)
         version = _numbers(link, 2)

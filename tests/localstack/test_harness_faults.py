@@ -16,7 +16,8 @@ from typing import Any
 import psutil
 import pytest
 
-from crime_harness import engines, processes
+from crime_harness import engines, oracle, processes
+from crime_harness.cli import SERVERS
 from crime_harness.supervisor import Supervisor
 from crime_jobs.settings import read_env_file
 
@@ -34,6 +35,7 @@ class Own:
         self.options = {"CRIME_HARNESS_STATE": str(state), "CRIME_HARNESS_PORT": str(self.port)}
         folder = (state / "localstack").resolve()
         self.mark, self.engines_mark = f"{folder}:localstack", f"{folder}:engines"
+        self.oracle_mark = f"{folder}:oracle"
 
     def run(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         return harness(*arguments, **{**self.options, **more})
@@ -61,7 +63,7 @@ def own(tmp_path: Path) -> Iterator[Own]:
     """A stack that isn't up yet; nothing of it is left afterwards."""
     stack = Own(tmp_path / "state")
     yield stack
-    for mark in (stack.mark, stack.engines_mark):
+    for mark in (stack.mark, stack.engines_mark, stack.oracle_mark):
         processes.stop(mark, grace=0)
 
 
@@ -100,7 +102,7 @@ def test_hung_killed_recovered_stopped_without_a_trace(own: Own) -> None:
     assert not [process for process in family if alive(process)]
     assert processes.port_is_free(own.port)
     left = {path.relative_to(own.state).as_posix() for path in own.state.rglob("*")}
-    logs = {f"localstack/{name}.log" for name in ("install", "init", "localstack", "engines")}
+    logs = {f"localstack/{name}.log" for name in ("install", "init", *SERVERS)}
     assert left <= {"localstack", "localstack/lock", *logs}
 
     again = own.run("down")
@@ -132,7 +134,7 @@ def test_the_engines_killed_recovered_and_stopped_with_their_steps(own: Own, tmp
 
     recovered = own.run("up")
     assert recovered.returncode == 0, recovered.stderr
-    assert "LocalStack is up and the engines are dead; cleaning up." in recovered.stderr
+    assert "LocalStack is up, the engines are dead and the old Oracle is up; cleaning up." in recovered.stderr
     assert not alive(step)
     second = own.status("engines")
     assert (second["state"], own.status()["state"]) == ("up", "up")
@@ -145,6 +147,31 @@ def test_the_engines_killed_recovered_and_stopped_with_their_steps(own: Own, tmp
     assert processes.family(own.engines_mark) == []
     assert processes.port_is_free(int(second["endpoint"].rpartition(":")[2]))
     assert not (own.state / "localstack" / "engines").exists()
+
+
+def test_the_old_oracle_killed_hung_recovered_and_stopped(own: Own) -> None:
+    """What was written to it is gone with it: each start begins with the rows that it shall have."""
+    assert own.run("up").returncode == 0
+    first = own.status("oracle")
+    assert first["state"] == "up"
+    os.kill(first["pid"], signal.SIGSTOP)
+    assert own.status("oracle")["state"] == "not answering"
+    os.kill(first["pid"], signal.SIGKILL)
+    until(lambda: own.status("oracle")["state"] == "dead")
+    dead = own.run("status")
+    assert dead.returncode == 1
+    assert "the old Oracle is dead; the log is" in dead.stderr
+    rows = own.state / "localstack" / "oracle"
+    (rows / "crime.mv.db").write_bytes(b"not a database any more")
+
+    recovered = own.run("up")
+    assert recovered.returncode == 0, recovered.stderr
+    second = own.status("oracle")
+    assert second["state"] == "up"
+    assert own.run("down").returncode == 0
+    assert processes.family(own.oracle_mark) == []
+    assert processes.port_is_free(int(second["endpoint"].rpartition(":")[2]))
+    assert not rows.exists()
 
 
 def test_an_interrupted_start_leaves_nothing(own: Own) -> None:
@@ -166,7 +193,10 @@ def test_a_port_in_use_is_said_with_its_holder(own: Own) -> None:
         refused = own.run("up")
     with socket.create_server(("127.0.0.1", engines.port_of(own.port))):
         refused_too = own.run("up")
-    for said, port in ((refused, own.port), (refused_too, engines.port_of(own.port))):
+    with socket.create_server(("127.0.0.1", oracle.port_of(own.port))):
+        refused_last = own.run("up")
+    asked = ((refused, own.port), (refused_too, engines.port_of(own.port)))
+    for said, port in (*asked, (refused_last, oracle.port_of(own.port))):
         assert said.returncode == 2
         assert f"Port {port} of 127.0.0.1 is in use by" in said.stderr
         assert f"pid {os.getpid()}" in said.stderr

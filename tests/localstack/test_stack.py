@@ -20,8 +20,8 @@ pytestmark = pytest.mark.localstack
 
 def running() -> dict[str, object]:
     """LocalStack's row of `status --output json`."""
-    row, engines = json.loads(harness("status", "--output", "json").stdout)
-    assert engines["service"] == "engines"
+    row, *others = json.loads(harness("status", "--output", "json").stdout)
+    assert [other["service"] for other in others] == ["engines", "oracle"]
     assert isinstance(row, dict)
     return row
 
@@ -78,7 +78,8 @@ def test_up_twice_is_harmless(stack: Stack) -> None:
 def test_status_is_a_table_for_people_and_json_for_programs(stack: Stack) -> None:
     table = harness("status")
     assert table.returncode == 0
-    for words in ("localstack", stack.endpoint, "up", str(running()["pid"])):
+    port = stack.env["CRIME_JOBS_ORACLE_URL"].partition("/./")[0].rpartition(":")[2]
+    for words in ("localstack", stack.endpoint, f"tcp://127.0.0.1:{port}", "up", str(running()["pid"])):
         assert words in table.stdout
 
 
@@ -89,7 +90,7 @@ def test_what_up_env_says_is_true_for_a_shell(stack: Stack) -> None:
     endpoint, class_path = said.stdout.splitlines()
     assert endpoint == stack.endpoint
     names = {Path(jar).name for jar in class_path.split(":") if Path(jar).stat().st_size > 0}
-    assert names == {"{1}-{2}.jar".format(*pin.split(":")) for pin in jars("s3a")}
+    assert names == {"{1}-{2}.jar".format(*pin.split(":")) for pin in jars("s3a", "oracle")}
 
 
 def test_kinesis_fails_on_command_and_recovers(stack: Stack) -> None:

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 
-from crime_harness import install, maven, stack
+from crime_harness import install, maven, oracle, stack
 from crime_harness.places import DEFAULT_PORT, HERE, constraints, digest, jars, pinned
 
 HOOKS = HERE / "init" / "ready.d"
@@ -27,7 +27,7 @@ def test_every_python_package_is_pinned_exactly() -> None:
 
 
 def test_every_jar_is_pinned_exactly() -> None:
-    pins = jars("dynamodb", "agent", "jsonata", "s3a")
+    pins = jars("dynamodb", "agent", "jsonata", "s3a", "oracle")
     assert [pin for pin in pins if not re.fullmatch(r"[\w.-]+:[\w.-]+:\d[\w.-]*(:so)?", pin)] == []
     assert len({tuple(pin.split(":")[:2]) for pin in jars("dynamodb")}) == len(jars("dynamodb"))
 
@@ -91,6 +91,12 @@ def test_the_addresses_in_up_env_lie_in_buckets_that_the_hooks_make() -> None:
         assert uri.split("/")[2] in buckets
     bucket, prefix = (hook_constant("20_landing.py", name) for name in ("BUCKET", "PREFIX"))
     assert f"s3://{bucket}/{prefix}" == stack.LANDING
+
+
+def test_the_migrations_secret_and_topic_are_those_that_a_hook_makes() -> None:
+    made = [hook_constant("40_migration.py", name) for name in ("SECRET", "USER", "PASSWORD")]
+    assert made == [oracle.SECRET, oracle.USER, oracle.PASSWORD]
+    assert stack.TOPIC.rpartition(":")[2] == hook_constant("40_migration.py", "TOPIC")
 
 
 def test_docker_compose_starts_the_same_stack() -> None:

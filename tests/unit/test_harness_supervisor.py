@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
+import threading
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from crime_harness import cli, processes, shell, stack, tools
+from crime_harness import cli, oracle, processes, shell, stack, tools
 from crime_harness.install import Installed
 from crime_harness.places import Places
 from crime_harness.supervisor import Server, State, Supervisor
@@ -157,7 +159,7 @@ def test_the_users_aws_settings_do_not_reach_localstack(
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://elsewhere")
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
     node = tools.Node(tmp_path / "node", ("npm",))
-    installed = Installed(tools.Java(tmp_path, 17), node, *[tmp_path] * 4)
+    installed = Installed(tools.Java(tmp_path, 17), node, *[tmp_path] * 5)
     env = stack.server(Places.of(tmp_path), installed, 4599).env
     assert not [name for name in env if name.startswith("AWS_")]
     assert env["HTTPS_PROXY"] == "http://proxy:3128"
@@ -165,11 +167,42 @@ def test_the_users_aws_settings_do_not_reach_localstack(
     assert env["GATEWAY_LISTEN"] == "127.0.0.1:4599"
 
 
+def test_the_old_oracle_listens_here_alone_and_for_one_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "production")
+    (tmp_path / "h2-2.jar").touch()
+    node = tools.Node(tmp_path / "node", ("npm",))
+    installed = Installed(tools.Java(tmp_path, 17), node, *[tmp_path] * 5)
+    server = oracle.server(Places.of(tmp_path), installed, 4599)
+    assert server.port == 6599
+    assert {"-Dh2.bindAddress=127.0.0.1", "-tcp", "-ifExists"} <= set(server.command)
+    assert not {"-web", "-pg", "-ifNotExists", "-tcpAllowOthers"} & set(server.command)
+    assert not [name for name in server.env if name.startswith("AWS_")]
+    assert oracle.port_of(64000) == 62000
+    assert oracle.PASSWORD not in " ".join([oracle.url(6599), *server.command])
+    said = oracle.settings(6599)
+    assert said["CRIME_JOBS_ORACLE_URL"].startswith("jdbc:h2:tcp://127.0.0.1:6599/./crime;MODE=Oracle;")
+
+
+def test_something_else_on_its_port_is_not_the_old_oracle() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+
+        def hang_up() -> None:
+            other.accept()[0].close()
+
+        answering = threading.Thread(target=hang_up)
+        answering.start()
+        assert not oracle.responds(other.getsockname()[1])
+        answering.join()
+    assert not oracle.responds(free_port())
+
+
 def test_status_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["status", "--state-dir", str(tmp_path), "--output", "json"]) == 1
     rows = json.loads(capsys.readouterr().out)
     nothing = {"endpoint": None, "state": "down", "pid": None, "since": None}
-    assert rows == [{"service": name, **nothing} for name in ("localstack", "engines")]
+    assert rows == [{"service": name, **nothing} for name in ("localstack", "engines", "oracle")]
 
 
 def test_wrong_options_are_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 import uvicorn
 
 from crime_engines.control import Control
+from crime_engines.dms import Dms
+from crime_engines.dms.source import check_url
 from crime_engines.emr import Emr
 from crime_engines.node import Node
-from crime_engines.server import Engines, application
+from crime_engines.server import Engines, Service, application
 from crime_engines.serverless import EmrServerless
 from crime_jobs.spark import find_java_home
 
@@ -25,6 +27,9 @@ def main() -> None:
     parser.add_argument("--state", type=Path, required=True, help="folder of clusters and applications")
     parser.add_argument("--class-path", required=True, help="jars with which Spark reads S3")
     parser.add_argument("--aws", type=Path, help="the aws command, if there is one")
+    parser.add_argument(
+        "--oracle-url", type=check_url, help="JDBC URL of what stands for Oracle, if anything"
+    )
     given = parser.parse_args()
     # No bodies, no arguments: they may name people.
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
@@ -43,7 +48,12 @@ def main() -> None:
     )
     given.state.mkdir(parents=True, exist_ok=True)
     control = Control()
-    engines = Engines([Emr(node, control), EmrServerless(node, control)], control)
+    services: list[Service] = [
+        Emr(node, control),
+        EmrServerless(node, control),
+        Dms(node, control, given.oracle_url),
+    ]
+    engines = Engines(services, control)
     uvicorn.run(
         application(engines),
         host="127.0.0.1",
