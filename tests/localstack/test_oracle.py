@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from crime_harness import oracle, processes
 from crime_harness.install import Installed
 from crime_harness.places import Places
-from crime_harness.tools import Java, Node
+from crime_harness.tools import Node, find_java
 from crime_jobs.errors import JobFailed
 from crime_jobs.migrate.oracle import seed
 from crime_jobs.migrate.oracle.literals import MAX_LINE, clob_literal, literal, text_literal
@@ -280,19 +280,13 @@ def test_no_text_of_a_record_is_in_a_log(stack: Stack, database: Any) -> None:
 def test_a_script_that_fails_is_said_without_what_it_holds(stack: Stack, tmp_path: Path) -> None:
     jars = [Path(jar) for jar in stack.env["CRIME_JOBS_SPARK_EXTRA_CLASSPATH"].split(":")]
     folder = next(jar.parent for jar in jars if jar.name.startswith("h2-"))
-    java = Java(Path(os.environ.get("JAVA_HOME") or _java_home()), 17)
-    installed = Installed(java, Node(tmp_path, ("npm",)), *[tmp_path] * 4, oracle=folder)
+    java, node = find_java(Places.of(), tmp_path / "log"), Node(tmp_path, ("npm",))
+    installed = Installed(java, node, tmp_path, tmp_path, tmp_path, tmp_path, folder)
     script = tmp_path / "bad.sql"
     script.write_text("CREATE TABLE T (A NUMBER);\nINSERT INTO T VALUES ('Asha Sharma');\n")
     with pytest.raises(JobFailed, match=r"refused a statement \(error 22018-\d+\)") as caught:
         oracle.run_script(installed, script, f"jdbc:h2:{tmp_path / 'x'}")
     assert "Asha" not in str(caught.value)
-
-
-def _java_home() -> str:
-    from crime_harness.tools import find_java
-
-    return str(find_java(Places.of(), Path(os.devnull)).home)
 
 
 def test_only_the_right_password_answers(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
