@@ -26,7 +26,7 @@ import signal
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import FrameType
@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from crime_jobs import aws, output
 from crime_jobs.errors import CrimeJobsError, JobFailed
-from crime_jobs.migrate import _lease, notify
+from crime_jobs.migrate import _lease, notify, statistics
 from crime_jobs.migrate._watch import Watcher
 from crime_jobs.migrate.ledger import Ledger
 from crime_jobs.migrate.notify import DONE, FAILED, INTERRUPTED, RUNNING, UNTOLD
@@ -306,9 +306,22 @@ def finish(ledger: Ledger, kind: str, name: str, outcome: Entry) -> bool:
     if ended:
         took = datetime.fromisoformat(ended) - datetime.fromisoformat(started)
         seconds = max(0, round(took.total_seconds()))
+    if outcome["state"] != DONE and not outcome["facts"]:  # it did not come to count
+        with suppress(CrimeJobsError):
+            outcome = {**outcome, "facts": _so_far(ledger, kind)}
     noted = ledger.update(name, {**outcome, "seconds": seconds}, only_if={"state": RUNNING})
     _lease.let_go(ledger, kind, name)
     return noted
+
+
+def _so_far(ledger: Ledger, kind: str) -> dict[str, int]:
+    """Return what the ledger knows of a migration, whichever of its runs did it."""
+    if kind != "migrate":
+        return {}
+    found = statistics.read(ledger.client, ledger.task, ledger.table)
+    completed = sum(one.TableState == statistics.COMPLETED for one in found)
+    rows = sum(one.FullLoadRows for one in found)
+    return {"tables_begun": len(found), "tables_completed": completed, "rows_so_far": rows}
 
 
 def sweep(ledger: Ledger, client: notify.Sns, topic: str | None) -> None:
