@@ -1,0 +1,322 @@
+"""What DMS is asked for: one replication task, from the same table mapping that our own migration reads."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from crime_jobs import aws
+from crime_jobs.errors import WrongUsage
+from crime_jobs.migrate.config import SHIPPED, unusable
+from crime_jobs.model.tablemapping import BadMapping, Mappings
+
+if TYPE_CHECKING:
+    from crime_jobs.settings import Settings
+
+#: Names that ``cloud/migration.yaml`` gives.
+TASK, INSTANCE, SOURCE, TARGET = "crime-jobs", "crime-jobs", "crime-jobs-oracle", "crime-jobs-dynamodb"
+
+NOT_FOUND, EXISTS, WRONG_STATE = (
+    "ResourceNotFoundFault",
+    "ResourceAlreadyExistsFault",
+    "InvalidResourceStateFault",
+)
+
+#: https://docs.aws.amazon.com/dms/latest/APIReference/API_CreateReplicationTask.html
+_IDENTIFIER = re.compile(r"[A-Za-z](?:-?[A-Za-z0-9]){0,254}")
+
+#: What matters, and would otherwise follow DMS's defaults: target tables are never dropped, CLOBs are moved
+#: whole, a row that does not fit is listed, a table that fails does not hold up the others
+#: (https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Tasks.CustomizingTasks.TaskSettings.html).
+TASK_SETTINGS: dict[str, dict[str, Any]] = {
+    "TargetMetadata": {"SupportLobs": True, "FullLobMode": True, "LimitedSizeLobMode": False},
+    "FullLoadSettings": {"TargetTablePrepMode": "DO_NOTHING", "MaxFullLoadSubTasks": 8},
+    "ErrorBehavior": {
+        "DataErrorPolicy": "LOG_ERROR",
+        "TableErrorPolicy": "SUSPEND_TABLE",
+        "FailOnNoTablesCaptured": True,
+    },
+    # DMS has no validation for DynamoDB: https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Validating.html
+    "ValidationSettings": {"EnableValidation": False},
+}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A replication task as it is asked for.
+
+    Parameters
+    ----------
+    task
+        Its identifier.
+    source, target, instance
+        ARN or identifier of the endpoints and of the replication instance.
+    mappings
+        Path or ``s3://`` URI of the table mapping; by default that of the legacy schema.
+    resume
+        Load what an earlier start left undone, instead of everything again.
+    logs
+        Whether DMS writes the task's log to CloudWatch.
+    """
+
+    task: str = TASK
+    source: str = SOURCE
+    target: str = TARGET
+    instance: str = INSTANCE
+    mappings: str = ""
+    resume: bool = False
+    logs: bool = True
+
+
+def client(settings: Settings) -> Any:
+    """Return a client of DMS."""
+    return aws.client("dms", settings)
+
+
+def checked(task: str) -> str:
+    """Return an identifier of a task, as DMS keeps it: in lower case.
+
+    Parameters
+    ----------
+    task
+        The identifier.
+
+    Raises
+    ------
+    WrongUsage
+        If DMS would refuse it.
+    """
+    if not _IDENTIFIER.fullmatch(task):
+        raise WrongUsage(
+            f"{task!r} can't be the identifier of a DMS task.",
+            hint="Letters, digits and single hyphens; a letter first, no hyphen last.",
+        )
+    return task.lower()
+
+
+def request(settings: Settings, wanted: Wanted) -> dict[str, Any]:
+    """Return the ``CreateReplicationTask`` request.
+
+    Parameters
+    ----------
+    settings
+        Region, environment.
+    wanted
+        The task.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    WrongUsage
+        If an endpoint or the instance is not there, or is in another region.
+    BadInput
+        If the mapping can't be used.
+    """
+    text = mapping_text(settings, wanted.mappings)
+    told = {**TASK_SETTINGS, "Logging": {"EnableLogging": wanted.logs}}
+    return {
+        "ReplicationTaskIdentifier": checked(wanted.task),
+        "SourceEndpointArn": _endpoint(settings, wanted.source, "source"),
+        "TargetEndpointArn": _endpoint(settings, wanted.target, "target"),
+        "ReplicationInstanceArn": _instance(settings, wanted.instance),
+        "MigrationType": "full-load",
+        "TableMappings": text,
+        "ReplicationTaskSettings": json.dumps(told),
+        "Tags": [
+            {"Key": "project", "Value": "crime-jobs"},
+            {"Key": "environment", "Value": settings.env},
+            {"Key": "stream", "Value": "migration"},
+        ],
+    }
+
+
+def mapping_text(settings: Settings, place: str) -> str:
+    """Read a table mapping, and make sure that it is one.
+
+    Parameters
+    ----------
+    settings
+        Region and profile, for one on S3.
+    place
+        Path or URI; empty for that of the legacy schema.
+
+    Returns
+    -------
+    str
+        The JSON, without the spaces that only people need: DMS has a limit for its size.
+
+    Raises
+    ------
+    WrongUsage
+        If it is not there.
+    BadInput
+        If it can't be used.
+    """
+    try:
+        if not place:
+            text = (files("crime_jobs.migrate") / SHIPPED).read_text(encoding="utf-8")
+        elif "://" in place:
+            bucket, key = aws.split_uri(place, "--mappings")
+            with aws.refusals(f"Reading the mapping {place}"):
+                text = aws.client("s3", settings).get_object(Bucket=bucket, Key=key)["Body"].read().decode()
+        else:
+            text = Path(place).read_text(encoding="utf-8")
+    except OSError as error:
+        raise WrongUsage(
+            f"The mapping {place} can't be read: {error.strerror}.", hint="Name another with --mappings."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise unusable(place, BadMapping("it is not UTF-8")) from error
+    try:
+        Mappings(text)
+    except BadMapping as error:
+        raise unusable(place, error) from error
+    return json.dumps(json.loads(text), separators=(",", ":"))
+
+
+def find(settings: Settings, task: str) -> dict[str, Any] | None:
+    """Find a task by its identifier.
+
+    Parameters
+    ----------
+    settings
+        Region.
+    task
+        Its identifier.
+
+    Returns
+    -------
+    dict or None
+        A ``ReplicationTask``.
+    """
+    with aws.refusals(f"Looking for the DMS task {task}"):
+        found = _described(
+            client(settings).describe_replication_tasks,
+            "ReplicationTasks",
+            {"replication-task-id": checked(task)},
+        )
+    return found[0] if found else None
+
+
+def the_task(settings: Settings, task: str) -> dict[str, Any]:
+    """Find a task that must be there.
+
+    Parameters
+    ----------
+    settings
+        Region.
+    task
+        Its identifier.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    WrongUsage
+        If it is not there.
+    """
+    found = find(settings, task)
+    if found is None:
+        raise WrongUsage(
+            f"There is no DMS task {task!r} in {aws.region(settings)}.",
+            hint="`crime-jobs dms status` shows those there are, `crime-jobs dms start` makes one.",
+        )
+    return found
+
+
+def differences(task: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a task must be changed so that it is as asked for.
+
+    Parameters
+    ----------
+    task
+        As it is.
+    asked
+        As `request` returns it.
+
+    Returns
+    -------
+    dict
+        Members for ``ModifyReplicationTask``; none if it is so already.
+
+    Raises
+    ------
+    WrongUsage
+        If it differs in what can't be changed.
+    """
+    for name in ("SourceEndpointArn", "TargetEndpointArn", "ReplicationInstanceArn", "MigrationType"):
+        if task.get(name) != asked[name]:
+            raise WrongUsage(
+                f"The DMS task {task['ReplicationTaskIdentifier']} has another {name}: {task.get(name)}, "
+                f"not {asked[name]}.",
+                hint="Give the task another name, or say --source, --target and --instance as it has them.",
+            )
+    changes = {}
+    if json.loads(task["TableMappings"]) != json.loads(asked["TableMappings"]):
+        changes["TableMappings"] = asked["TableMappings"]
+    has = json.loads(task.get("ReplicationTaskSettings") or "{}")
+    for section, values in json.loads(asked["ReplicationTaskSettings"]).items():
+        # DMS adds its defaults to what it was told.
+        if any((has.get(section) or {}).get(name) != value for name, value in values.items()):
+            changes["ReplicationTaskSettings"] = asked["ReplicationTaskSettings"]
+    return changes
+
+
+def _endpoint(settings: Settings, name: str, kind: str) -> str:
+    if name.startswith("arn:"):
+        aws.check_arn(name, settings, f"--{kind}")
+        return name
+    with aws.refusals(f"Looking for the {kind} endpoint {name}"):
+        found = _described(
+            client(settings).describe_endpoints,
+            "Endpoints",
+            {"endpoint-id": name.lower(), "endpoint-type": kind},
+        )
+    if not found:
+        raise WrongUsage(
+            f"DMS has no {kind} endpoint {name!r} in {aws.region(settings)}.",
+            hint=f"The stack of cloud/migration.yaml makes it; or name another with --{kind}.",
+        )
+    return str(found[0]["EndpointArn"])
+
+
+def _instance(settings: Settings, name: str) -> str:
+    if name.startswith("arn:"):
+        aws.check_arn(name, settings, "--instance")
+        return name
+    with aws.refusals(f"Looking for the replication instance {name}"):
+        found = _described(
+            client(settings).describe_replication_instances,
+            "ReplicationInstances",
+            {"replication-instance-id": name.lower()},
+        )
+    if not found:
+        raise WrongUsage(
+            f"DMS has no replication instance {name!r} in {aws.region(settings)}.",
+            hint="The stack of cloud/migration.yaml makes it; or name another with --instance.",
+        )
+    return str(found[0]["ReplicationInstanceArn"])
+
+
+def _described(describe: Any, name: str, filters: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Ask by filters; where nothing fits, DMS answers with an error."""
+    told = [{"Name": key, "Values": [value]} for key, value in filters.items()]
+    try:
+        found: list[dict[str, Any]] = describe(Filters=told)[name]
+    except ClientError as error:
+        if aws.code_of(error) != NOT_FOUND:
+            raise
+        return []
+    return found
