@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING
 
-from crime_jobs.migrate.source import Source, aliases, ask, literal, quoted
+from crime_jobs.migrate.source import Source, aliases, ask, exact, literal, quoted
 from crime_jobs.model.tablemapping import TableMapping
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def cut(spark: SparkSession, source: Source, mapping: TableMapping, part_rows: i
     first = mapping.source.primary_key[0]
     if _kind(mapping, first) == "number":
         name = quoted(first)
-        sql = f"SELECT COUNT(*), TO_CHAR(MIN({name}), 'TM9'), TO_CHAR(MAX({name}), 'TM9') FROM {table}"  # noqa: S608
+        sql = f"SELECT COUNT(*), {exact(f'MIN({name})')}, {exact(f'MAX({name})')} FROM {table}"  # noqa: S608
         rows, least, most = ask(spark, source, sql)
         number = _number(int(rows or 0), part_rows)
         if number > 1 and least is not None and most is not None:

@@ -42,6 +42,9 @@ _FORMATS: dict[Kind, str] = {
     "timestamptz": 'YYYY-MM-DD"T"HH24:MI:SS.FF9TZH:TZM',
 }
 
+#: What Oracle calls tables that were dropped and are in its recycle bin.
+_DROPPED = "BIN$"
+
 #: A user name and password in Oracle's thin URL: ``jdbc:oracle:thin:scott/tiger@…``.
 _CREDENTIALS = re.compile(r"(?i)^jdbc:oracle:\w+:[^@]+@|[;?&](user|password)=")
 #: Where an error of a driver begins to say something.
@@ -205,13 +208,12 @@ def catalogue(spark: SparkSession, source: Source, schemas: Sequence[str]) -> li
     """
     with refusals(source, "The source can't be read"), _connection(spark, source) as connection:
         about = connection.getMetaData()
-        types = spark.sparkContext._gateway.new_array(spark._jvm.java.lang.String, 1)  # type: ignore[union-attr]
-        types[0] = "BASE TABLE" if about.getDatabaseProductName() == "H2" else "TABLE"
+        types = spark.sparkContext._gateway.new_array(spark._jvm.java.lang.String, 2)  # type: ignore[union-attr]
+        types[0], types[1] = "TABLE", "BASE TABLE"  # Oracle's name for tables, and the SQL standard's
         found = []
         for schema in schemas:
-            for owner, name in list(
-                _rows(about.getTables(None, schema, "%", types), "TABLE_SCHEM", "TABLE_NAME")
-            ):
+            named = _rows(about.getTables(None, schema, "%", types), "TABLE_SCHEM", "TABLE_NAME")
+            for owner, name in [pair for pair in named if not pair[1].startswith(_DROPPED)]:
                 keys = _rows(about.getPrimaryKeys(None, owner, name), "KEY_SEQ", "COLUMN_NAME")
                 key = tuple(column for _, column in sorted((int(n), c) for n, c in keys))
                 found.append(SourceTable(owner, name, tuple(_columns(about, owner, name)), key))
@@ -245,6 +247,23 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def exact(expression: str) -> str:
+    """Return the SQL that gives a number as text, with the fewest digits that give it exactly.
+
+    Parameters
+    ----------
+    expression
+        An expression that is a number.
+
+    Returns
+    -------
+    str
+        Oracle's ``TM9``, with a point for the decimal sign whatever the session's is
+        (https://docs.oracle.com/en/database/oracle/oracle-database/19/sqlrf/Format-Models.html).
+    """
+    return f"TO_CHAR({expression}, 'TM9', 'NLS_NUMERIC_CHARACTERS = ''.,''')"
+
+
 def rendered(column: SourceColumn) -> str:
     """Return the SQL that gives a column as the text the type rules take.
 
@@ -260,9 +279,7 @@ def rendered(column: SourceColumn) -> str:
     """
     name = quoted(column.name)
     if column.kind == "number":
-        # TM9: the fewest digits that give the number exactly
-        # https://docs.oracle.com/en/database/oracle/oracle-database/19/sqlrf/Format-Models.html
-        return f"TO_CHAR({name}, 'TM9') AS {name}"
+        return f"{exact(name)} AS {name}"
     if column.kind in _FORMATS:
         return f"TO_CHAR({name}, {literal(_FORMATS[column.kind])}) AS {name}"
     return name
