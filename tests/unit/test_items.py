@@ -326,3 +326,9 @@ def test_the_key_read_back_is_the_key_written(digits: int, exponent: int) -> Non
     written = item_of(mapping, {"K": f"{value:f}"})
     back = {"K": {"N": str(value.normalize(Context(prec=100)))}}
     assert key_text(mapping, written) == key_text(mapping, back)
+
+
+def test_a_key_is_shown_as_people_write_it() -> None:
+    """It is what one looks for in the table and in the source: no exponent, no escapes."""
+    mapping = mapping_of("text", "number")
+    assert key_text(mapping, {"K": {"S": "तमिल|x"}, "S": {"N": "20140"}}) == '["तमिल|x", "20140"]'

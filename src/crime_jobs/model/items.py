@@ -250,8 +250,10 @@ def checksum(parts: Mapping[str, str]) -> str:
 
 
 def key_text(mapping: TableMapping, item: Item) -> str:
-    """Return the key as one line of JSON that tells items of a table apart: ``["IN-TN|…", "2014|1"]``.
+    """Return the key as one line of JSON that tells items of a table apart: ``["IN-TN|…", "2014"]``.
 
-    Numbers are canonical, so the text of an item read back equals that of the item written.
+    Numbers are as `number` writes them, so the text of an item read back equals that of the item written.
     """
-    return json.dumps([_canonical(item[key.name])[1] for key in mapping.keys], ensure_ascii=False)
+    values = (item[key.name] for key in mapping.keys)
+    texts = [number(value["N"]) if "N" in value else _canonical(value)[1] for value in values]
+    return json.dumps(texts, ensure_ascii=False)
