@@ -33,15 +33,15 @@ MAX_FILE_BYTES = 512 << 20
 _ROWS_A_BATCH = 20_000
 
 
-def _exported(run: Run) -> list[str]:
-    """Find the CSV of the newest whole export of each table that holds figures.
+def _exported(run: Run) -> dict[str, int]:
+    """Find the CSV of the newest whole export of each table that holds figures: path to bytes.
 
     Other tables (records of cases, districts) are not looked at: clean_ncrb has no use for them.
     """
     root = Folder(run.spark, run.landing).child(exports.FOLDER)
     if not root.exists():
-        return []
-    found = []
+        return {}
+    found: dict[str, int] = {}
     for table in legacy.tables().values():
         folder = root.child(legacy.target_name(table))
         if table.layout is None or not folder.exists():
@@ -49,8 +49,20 @@ def _exported(run: Run) -> list[str]:
         newest = exports.latest(_whole_runs(folder))
         if newest is not None:
             place = folder.child(f"{exports.RUN}{newest.run}")
-            found += [str(place.child(file.path)) for file in newest.below(exports.CSV)]
+            found |= {str(place.child(file.path)): file.bytes for file in newest.below(exports.CSV)}
+    for path, size in found.items():
+        _check_size(run, path, size)
     return found
+
+
+def _check_size(run: Run, path: str, size: int) -> None:
+    found = [length for _, length in Folder(run.spark, path).glob()]
+    if found != [size]:
+        what = f"has {found[0]} bytes where its manifest has {size}" if found else "is gone"
+        raise BadInput(
+            f"The export's file {path} {what}.",
+            hint="Put it back, or export the table anew. Nothing was written.",
+        )
 
 
 def _whole_runs(folder: Folder) -> Iterator[exports.Manifest]:
@@ -90,7 +102,7 @@ def read_files(run: Run) -> DataFrame:
     pattern = f"{run.landing.rstrip('/')}/*.[cC][sS][vV]"
     exported = _exported(run)
     delivered = dict(Folder(run.spark, pattern).glob())
-    lengths = delivered | {exports.source_name(path): _length(run, path) for path in exported}
+    lengths = delivered | {exports.source_name(path): size for path, size in exported.items()}
     if not lengths:
         folder = Folder(run.spark, run.landing)
         what = "No CSV file is in the landing folder" if folder.exists() else "There is no landing folder"
@@ -124,17 +136,6 @@ def read_files(run: Run) -> DataFrame:
     if problems:
         raise _unusable(run.landing, problems)
     return files
-
-
-def _length(run: Run, path: str) -> int:
-    """Return a file's length; an export whose file is gone is not whole after all."""
-    found = [length for _, length in Folder(run.spark, path).glob()]
-    if not found:
-        raise BadInput(
-            f"The export's file {path} is gone.",
-            hint="Put it back, or export the table anew. Nothing was written.",
-        )
-    return found[0]
 
 
 def _unusable(landing: str, problems: list[str]) -> BadInput:

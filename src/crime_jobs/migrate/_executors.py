@@ -1,15 +1,43 @@
-"""Errors of our own that are raised on an executor, brought back as themselves."""
+"""What tasks on executors share: clients that are kept, and errors that come back as themselves."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-from crime_jobs import errors
+from crime_jobs import aws, errors
 from crime_jobs.errors import JobFailed
 
+if TYPE_CHECKING:
+    from crime_jobs.settings import Settings
+
+_kept: dict[tuple[object, ...], Any] = {}
+
 _RAISED = re.compile(r"crime_jobs\.errors\.(\w+): ([^\n]*)")
+
+
+def client(service: str, settings: Settings, *, attempts: int = aws.ATTEMPTS) -> Any:
+    """Return a client that this process keeps: to make one takes longer than most of what is asked of it.
+
+    Parameters
+    ----------
+    service, settings, attempts
+        See `crime_jobs.aws.client`.
+
+    Returns
+    -------
+    botocore.client.BaseClient
+        To be used by several threads, as boto3's clients may be.
+    """
+    # Endpoints and credentials come from the environment, which a test may change.
+    told = tuple(sorted(item for item in os.environ.items() if item[0].startswith("AWS_")))
+    key = (service, settings.region, settings.profile, attempts, told)
+    if key not in _kept:
+        _kept[key] = aws.client(service, settings, attempts=attempts)
+    return _kept[key]
 
 
 @contextmanager

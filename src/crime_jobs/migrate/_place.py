@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from crime_jobs import aws
 from crime_jobs.errors import JobFailed
+from crime_jobs.migrate._executors import client
 
 if TYPE_CHECKING:
     from crime_jobs.settings import Settings
@@ -165,7 +166,7 @@ class S3Place:
         return f"{self.prefix}/{name}" if self.prefix else name
 
     def _client(self) -> Any:
-        return aws.client("s3", self.settings)
+        return client("s3", self.settings)
 
     @contextmanager
     def writing(self, name: str) -> Iterator[Path]:
@@ -232,8 +233,7 @@ class S3Place:
 
 def _transferred(transfer: Any, *arguments: str) -> None:
     """Move a file with boto3's transfer manager, whose errors hide what S3 said."""
-    from boto3.exceptions import S3UploadFailedError
-    from s3transfer.exceptions import RetriesExceededError
+    from boto3.exceptions import RetriesExceededError, S3UploadFailedError
 
     try:
         transfer(*arguments)

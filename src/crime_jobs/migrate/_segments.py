@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from crime_jobs import aws
 from crime_jobs.errors import AwsRefused
+from crime_jobs.migrate._executors import client
 from crime_jobs.migrate._itemfiles import ItemFile, Staged, line_of
 from crime_jobs.migrate._patience import Patience, passes
 from crime_jobs.migrate.ledger import Ledger
@@ -38,6 +39,10 @@ def segment_path(number: int) -> str:
 def segment_entry(table: str, run: str, number: int | None = None) -> str:
     """Return the name of a segment's entry in the ledger; without a number, how all of a run begin."""
     return f"segment#{table}#{run}#" + ("" if number is None else f"{number:05d}")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 class Scan:
@@ -180,13 +185,15 @@ class Segments:
         Staged
             The file.
         """
-        began, path = time.monotonic(), segment_path(number)
-        client = aws.client("dynamodb", self.settings, attempts=1)  # the scan has its own patience
+        path = segment_path(number)
+        one = client("dynamodb", self.settings, attempts=1)  # the scan has its own patience
         bucket = self.budget.open() if self.budget else None
-        scan = Scan(client, self.table, (number, self.total), bucket, self.rate)
+        scan = Scan(one, self.table, (number, self.total), bucket, self.rate)
         with self.place.writing(path) as unfinished, ItemFile(unfinished) as file:
+            began = _now()
             for item in scan.items():
                 file.add(line_of(item))
+            read = _now()
         facts = {
             "path": path,
             "items": file.items,
@@ -194,10 +201,10 @@ class Segments:
             "sha256": file.sha256,
             "read_units": round(scan.units, 1),
             "throttled": scan.throttled,
-            "seconds": round(time.monotonic() - began, 2),
-            "updated": datetime.now(UTC).isoformat(timespec="seconds"),
+            "began": began,
+            "read": read,
             "done": True,
         }
-        ledger = Ledger(aws.client("dynamodb", self.settings), *self.ledger)
+        ledger = Ledger(client("dynamodb", self.settings), *self.ledger)
         ledger.put(segment_entry(self.table, self.run, number), facts)
         return Staged(path, file.items, file.bytes, sha256=file.sha256)
