@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from crime_jobs import __version__, cli_cluster, cli_emr, cli_export, cli_migrate, output
+from crime_jobs import __version__, cli_cluster, cli_dms, cli_emr, cli_export, cli_migrate, output
 from crime_jobs import settings as settings_module
 from crime_jobs.cli_options import Env, Lake, Landing, Output, Region, pairs, settings_for
 from crime_jobs.errors import CrimeJobsError
@@ -146,6 +146,7 @@ def show_settings(
 cli_emr.register(app)
 cli_cluster.register(app)
 cli_migrate.register(app)
+cli_dms.register(app)
 cli_export.register(app)
 
 
