@@ -22,7 +22,7 @@ ENTRY = {
     "started": "2026-11-24T07:31:15+00:00",
     "ended": "2026-11-24T08:33:18+00:00",
     "seconds": 3723,
-    "facts": {"tables": 12, "rows": 1234567},
+    "facts": {"error_rows": 0, "rows": 1234567, "tables": 12},
     "env": "aws",
     "region": "us-east-1",
     "lake": "s3://lake/x",
@@ -46,8 +46,9 @@ def test_the_message_of_a_run_that_is_done() -> None:
         "Ended:       2026-11-24 08:33:18 UTC\n"
         "Duration:    1 h 2 min 3 s\n"
         "\n"
-        "Tables: 12\n"
-        "Rows:   1,234,567\n"
+        "Tables:     12\n"
+        "Rows:       1,234,567\n"
+        "Error rows: 0\n"
         "\n"
         f"Where to look: {RUN} of task oracle in the DynamoDB table crime-jobs-migrations; the tables "
         "migration_statistics and migration_exceptions of s3://lake/x; the log of the run.\n"

@@ -123,7 +123,10 @@ def _about(ledger: Ledger, name: str, run: Entry) -> dict[str, str]:
 
 
 def _counts(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name, value in facts.items():
+    for name in sorted(
+        facts, key=lambda name: (not name.startswith("table"), not name.startswith("row"), name)
+    ):
+        value = facts[name]  # in an order of ours, since a map of DynamoDB has none
         if isinstance(value, str | int | float) and name != "failed":
             label = name.replace("_", " ").capitalize()
             number = isinstance(value, int | float) and not isinstance(value, bool)
