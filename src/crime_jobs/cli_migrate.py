@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,7 +42,9 @@ TASK = "oracle"
 #: Differences that are shown after a validation.
 _SHOWN = 20
 #: Of the statistics, what a pipe gets and a terminal has no room for.
-_NOT_ON_A_TERMINAL = {"SchemaName", "FullLoadStartTime", "FullLoadEndTime", "LastUpdateTime"}
+_NOT_ON_A_TERMINAL = {"SchemaName", "TargetTable", "FullLoadStartTime", "FullLoadEndTime", "LastUpdateTime"}
+#: Where a name of DMS's may be broken.
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 migrate_app = typer.Typer(help="Move the old Oracle to DynamoDB; see what was moved, and prove it.")
 
@@ -166,8 +169,10 @@ def runs(
     ledger = _ledger(settings_for(env, region=region, profile=profile), _told(options, task=task))
     with _said_if_missing(ledger):
         found = history(ledger)
-    if _format(output_format) is not output.Format.JSON:
-        found = [{**run, "facts": json.dumps(run["facts"]) if run["facts"] else ""} for run in found]
+    if _format(output_format) is output.Format.CSV:
+        found = [{**run, "facts": json.dumps(run["facts"])} for run in found]
+    elif _format(output_format) is output.Format.TABLE:
+        found = [_brief(run) for run in found]
     output.show(found, output_format, title=f"Runs of {task}")
 
 
@@ -288,8 +293,16 @@ def _show_statistics(ledger: Ledger, output_format: output.Format | None) -> Non
         output.note(f"Of the migration {ledger.task} nothing is known yet.")
     if _format(output_format) is output.Format.TABLE:  # a terminal is not wide enough for what says nothing
         told = [name for name in rows[0] if any(row[name] for row in rows)] if rows else []
-        rows = [{name: row[name] for name in told if name not in _NOT_ON_A_TERMINAL} for row in rows]
+        told = [name for name in told if name not in _NOT_ON_A_TERMINAL]
+        rows = [{_HUMP.sub("_", name): row[name] for name in told} for row in rows]
     output.show(rows, output_format, title=f"Migration {ledger.task}")
+
+
+def _brief(run: dict[str, Any]) -> dict[str, Any]:
+    """Pick what a terminal has room for of a run: why it failed, or else its counts."""
+    counts = (f"{name} {value}" for name, value in (run["facts"] or {}).items() if name != "failed")
+    names = ("run", "kind", "state", "started", "seconds")
+    return {**{name: run[name] for name in names}, "said": run["error"] or ", ".join(counts)}
 
 
 def _show_differences(ledger: Ledger, lake: str) -> None:

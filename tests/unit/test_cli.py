@@ -47,7 +47,8 @@ def test_wrong_usage_is_exit_2_with_what_to_do(
 def test_the_list_is_json_in_a_pipe_and_in_running_order(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
     names = [json.loads(line)["job"] for line in capsys.readouterr().out.splitlines()]
-    assert len(names) == 10
+    assert {"clean_ncrb", "reconcile", "migrate", "validate"} <= set(names)
+    assert len(set(names)) == len(names)
     assert names.index("clean_ncrb") < names.index("population_by_year") < names.index("crime_by_region")
 
 

@@ -237,10 +237,6 @@ class Validation:
         return self._spark.createDataFrame(rows, "source_key string") if rows else None
 
     def _end(self, found: _Found) -> None:
-        assert found.differences is not None  # noqa: S101 - set by _compare
-        shown = (
-            found.differences.where("item_key IS NOT NULL").orderBy("item_key").limit(self._config.max_shown)
-        )
         self._note(
             found.table,
             statistics.MISMATCHED if found.failed else statistics.VALIDATED,
@@ -248,11 +244,18 @@ class Validation:
             ValidationFailedRecords=found.failed,
             ValidationSuspendedRecords=found.counts.get(SUSPENDED, 0),
             ValidationStateDetails=found.words,
-            differences=[
-                [row["kind"], row["item_key"][:_SHOWN_KEY], row["attributes"][:_SHOWN_NAMES]]
-                for row in shown.limit(self._config.max_shown).collect()
-            ],
+            differences=self._first(found),
         )
+
+    def _first(self, found: _Found) -> list[list[str]]:
+        """Return the first differences, as the ledger keeps them."""
+        if not found.failed or found.differences is None:
+            return []
+        shown = found.differences.where("item_key IS NOT NULL").orderBy("item_key")
+        return [
+            [row["kind"], row["item_key"][:_SHOWN_KEY], row["attributes"][:_SHOWN_NAMES]]
+            for row in shown.limit(self._config.max_shown).collect()
+        ]
 
     def _note(self, mapping: TableMapping, state: str, **facts: Any) -> None:
         named = {
@@ -295,7 +298,8 @@ def _summed_up(found: Sequence[_Found], lake: str) -> CrimeJobsError:
     if differ:
         keys = sum(one.failed for one in differ)
         tables = "; ".join(f"{one.table.source} {one.failed} ({one.words})" for one in differ)
-        said.append(f"{keys} keys differ between source and target: {tables}.")
+        differs = "1 key differs" if keys == 1 else f"{keys} keys differ"
+        said.append(f"{differs} between source and target: {tables}.")
         hints.append(
             f"All of them are in the table validation_differences of {lake}, by key and attribute. Mend them "
             "at their cause, or load the tables anew (`crime-jobs migrate --again`), and validate again; "
