@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from crime_jobs import output
+from crime_jobs import aws, output
 from crime_jobs.cli_options import DryRun, Env, Landing, Logs, Output, Profile, Region, settings_for
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def export(
     if dry_run:
         _show_plan(settings, options, output_format)
         return
+    aws.region(settings)  # what can't begin has no name to go on with
     # Told before it begins: whoever kills it needs the name to go on.
     name = options.setdefault("run", new_run())
     output.note(f"Run {name}; should it be stopped, --run {name} goes on.")
