@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,9 +76,27 @@ class Wanted:
     logs: bool = True
 
 
-def client(settings: Settings) -> Any:
-    """Return a client of DMS."""
-    return aws.client("dms", settings)
+class Service:
+    """DMS, with one client for all that is asked of it.
+
+    Parameters
+    ----------
+    settings
+        Region, profile, environment.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def client(self) -> Any:
+        """The client."""
+        return aws.client("dms", self.settings)
+
+    @property
+    def region(self) -> str:
+        """The region."""
+        return aws.region(self.settings)
 
 
 def checked(task: str) -> str:
@@ -101,13 +120,13 @@ def checked(task: str) -> str:
     return task.lower()
 
 
-def request(settings: Settings, wanted: Wanted) -> dict[str, Any]:
+def request(service: Service, wanted: Wanted) -> dict[str, Any]:
     """Return the ``CreateReplicationTask`` request.
 
     Parameters
     ----------
-    settings
-        Region, environment.
+    service
+        DMS.
     wanted
         The task.
 
@@ -122,31 +141,31 @@ def request(settings: Settings, wanted: Wanted) -> dict[str, Any]:
     BadInput
         If the mapping can't be used.
     """
-    text = mapping_text(settings, wanted.mappings)
+    text = mapping_text(service, wanted.mappings)
     told = {**TASK_SETTINGS, "Logging": {"EnableLogging": wanted.logs}}
     return {
         "ReplicationTaskIdentifier": checked(wanted.task),
-        "SourceEndpointArn": _endpoint(settings, wanted.source, "source"),
-        "TargetEndpointArn": _endpoint(settings, wanted.target, "target"),
-        "ReplicationInstanceArn": _instance(settings, wanted.instance),
+        "SourceEndpointArn": _endpoint(service, wanted.source, "source"),
+        "TargetEndpointArn": _endpoint(service, wanted.target, "target"),
+        "ReplicationInstanceArn": _instance(service, wanted.instance),
         "MigrationType": "full-load",
         "TableMappings": text,
         "ReplicationTaskSettings": json.dumps(told),
         "Tags": [
             {"Key": "project", "Value": "crime-jobs"},
-            {"Key": "environment", "Value": settings.env},
+            {"Key": "environment", "Value": service.settings.env},
             {"Key": "stream", "Value": "migration"},
         ],
     }
 
 
-def mapping_text(settings: Settings, place: str) -> str:
+def mapping_text(service: Service, place: str) -> str:
     """Read a table mapping, and make sure that it is one.
 
     Parameters
     ----------
-    settings
-        Region and profile, for one on S3.
+    service
+        Whose region and profile read one on S3.
     place
         Path or URI; empty for that of the legacy schema.
 
@@ -168,7 +187,12 @@ def mapping_text(settings: Settings, place: str) -> str:
         elif "://" in place:
             bucket, key = aws.split_uri(place, "--mappings")
             with aws.refusals(f"Reading the mapping {place}"):
-                text = aws.client("s3", settings).get_object(Bucket=bucket, Key=key)["Body"].read().decode()
+                text = (
+                    aws.client("s3", service.settings)
+                    .get_object(Bucket=bucket, Key=key)["Body"]
+                    .read()
+                    .decode()
+                )
         else:
             text = Path(place).read_text(encoding="utf-8")
     except OSError as error:
@@ -184,13 +208,13 @@ def mapping_text(settings: Settings, place: str) -> str:
     return json.dumps(json.loads(text), separators=(",", ":"))
 
 
-def find(settings: Settings, task: str) -> dict[str, Any] | None:
+def find(service: Service, task: str) -> dict[str, Any] | None:
     """Find a task by its identifier.
 
     Parameters
     ----------
-    settings
-        Region.
+    service
+        DMS.
     task
         Its identifier.
 
@@ -201,20 +225,20 @@ def find(settings: Settings, task: str) -> dict[str, Any] | None:
     """
     with aws.refusals(f"Looking for the DMS task {task}"):
         found = _described(
-            client(settings).describe_replication_tasks,
+            service.client.describe_replication_tasks,
             "ReplicationTasks",
             {"replication-task-id": checked(task)},
         )
     return found[0] if found else None
 
 
-def the_task(settings: Settings, task: str) -> dict[str, Any]:
+def the_task(service: Service, task: str) -> dict[str, Any]:
     """Find a task that must be there.
 
     Parameters
     ----------
-    settings
-        Region.
+    service
+        DMS.
     task
         Its identifier.
 
@@ -227,10 +251,10 @@ def the_task(settings: Settings, task: str) -> dict[str, Any]:
     WrongUsage
         If it is not there.
     """
-    found = find(settings, task)
+    found = find(service, task)
     if found is None:
         raise WrongUsage(
-            f"There is no DMS task {task!r} in {aws.region(settings)}.",
+            f"There is no DMS task {task!r} in {service.region}.",
             hint="`crime-jobs dms status` shows those there are, `crime-jobs dms start` makes one.",
         )
     return found
@@ -274,37 +298,37 @@ def differences(task: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, 
     return changes
 
 
-def _endpoint(settings: Settings, name: str, kind: str) -> str:
+def _endpoint(service: Service, name: str, kind: str) -> str:
     if name.startswith("arn:"):
-        aws.check_arn(name, settings, f"--{kind}")
+        aws.check_arn(name, service.settings, f"--{kind}")
         return name
     with aws.refusals(f"Looking for the {kind} endpoint {name}"):
         found = _described(
-            client(settings).describe_endpoints,
+            service.client.describe_endpoints,
             "Endpoints",
             {"endpoint-id": name.lower(), "endpoint-type": kind},
         )
     if not found:
         raise WrongUsage(
-            f"DMS has no {kind} endpoint {name!r} in {aws.region(settings)}.",
+            f"DMS has no {kind} endpoint {name!r} in {service.region}.",
             hint=f"The stack of cloud/migration.yaml makes it; or name another with --{kind}.",
         )
     return str(found[0]["EndpointArn"])
 
 
-def _instance(settings: Settings, name: str) -> str:
+def _instance(service: Service, name: str) -> str:
     if name.startswith("arn:"):
-        aws.check_arn(name, settings, "--instance")
+        aws.check_arn(name, service.settings, "--instance")
         return name
     with aws.refusals(f"Looking for the replication instance {name}"):
         found = _described(
-            client(settings).describe_replication_instances,
+            service.client.describe_replication_instances,
             "ReplicationInstances",
             {"replication-instance-id": name.lower()},
         )
     if not found:
         raise WrongUsage(
-            f"DMS has no replication instance {name!r} in {aws.region(settings)}.",
+            f"DMS has no replication instance {name!r} in {service.region}.",
             hint="The stack of cloud/migration.yaml makes it; or name another with --instance.",
         )
     return str(found[0]["ReplicationInstanceArn"])

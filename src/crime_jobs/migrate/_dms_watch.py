@@ -11,11 +11,11 @@ from botocore.exceptions import ClientError
 
 from crime_jobs import aws
 from crime_jobs.errors import AwsRefused, CrimeJobsError, JobFailed
-from crime_jobs.migrate._dms_request import WRONG_STATE, client
+from crime_jobs.migrate._dms_request import WRONG_STATE
 from crime_jobs.migrate.statistics import COMPLETED, ERROR
 
 if TYPE_CHECKING:
-    from crime_jobs.settings import Settings
+    from crime_jobs.migrate._dms_request import Service
 
 #: While a task is at work, and while it is being made or changed.
 ACTIVE, UNSETTLED = ("starting", "running", "stopping"), ("creating", "modifying", "moving", "testing")
@@ -64,13 +64,13 @@ class View:
 Tell = Callable[[View], None]
 
 
-def look(settings: Settings, arn: str) -> View:
+def look(service: Service, arn: str) -> View:
     """Ask how a task and its tables are.
 
     Parameters
     ----------
-    settings
-        Region.
+    service
+        DMS.
     arn
         The task.
 
@@ -83,7 +83,7 @@ def look(settings: Settings, arn: str) -> View:
     AwsRefused
         If DMS does not say.
     """
-    dms = client(settings)
+    dms = service.client
     with aws.refusals(f"Looking at the DMS task {arn}"):
         asked = [{"Name": "replication-task-arn", "Values": [arn]}]
         task = dms.describe_replication_tasks(Filters=asked, WithoutSettings=True)["ReplicationTasks"][0]
@@ -98,26 +98,23 @@ def look(settings: Settings, arn: str) -> View:
 
 
 def follow(
-    settings: Settings,
+    service: Service,
     arn: str,
     tell: Tell,
     until: Callable[[View], bool] = lambda view: view.state not in (*ACTIVE, *UNSETTLED),
-    pause: float = SHORTEST,
 ) -> View:
     """Ask how a task is until something holds.
 
     Parameters
     ----------
-    settings
-        Region.
+    service
+        DMS.
     arn
         The task.
     tell
         Told what is to be seen, each time.
     until
         What is waited for; by default that it is not at work.
-    pause
-        Seconds until the second question; later ones come less often.
 
     Returns
     -------
@@ -128,10 +125,10 @@ def follow(
     AwsRefused
         If DMS refuses, or has not answered for `OUTAGE` seconds; the task itself goes on.
     """
-    answered, seen = time.monotonic(), None
+    answered, seen, pause = time.monotonic(), None, SHORTEST
     while True:
         try:
-            seen = look(settings, arn)
+            seen = look(service, arn)
             answered = time.monotonic()
             tell(seen)
             if until(seen):

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  #
 from crime_jobs import aws
 from crime_jobs.errors import CrimeJobsError, Interrupted, JobFailed, WrongUsage
 from crime_jobs.migrate import _dms_request as requests
-from crime_jobs.migrate._dms_request import EXISTS, NOT_FOUND, WRONG_STATE, Wanted
+from crime_jobs.migrate._dms_request import EXISTS, NOT_FOUND, WRONG_STATE, Service, Wanted
 from crime_jobs.migrate._dms_watch import (
     ACTIVE,
     UNSETTLED,
@@ -65,8 +65,9 @@ def planned(settings: Settings, wanted: Wanted) -> list[dict[str, Any]]:
     list of dict
         One key each: the operation.
     """
-    asked = requests.request(settings, wanted)
-    task = requests.find(settings, wanted.task)
+    service = Service(settings)
+    asked = requests.request(service, wanted)
+    task = requests.find(service, wanted.task)
     arn = task["ReplicationTaskArn"] if task else "(its ARN is in the answer)"
     if task is None:
         first = [{"CreateReplicationTask": asked}]
@@ -110,8 +111,9 @@ def start(settings: Settings, wanted: Wanted, tell: Tell, *, wait: bool = True) 
     AwsRefused
         If DMS refuses.
     """
-    asked = requests.request(settings, wanted)
-    task = requests.find(settings, wanted.task)
+    service = Service(settings)
+    asked = requests.request(service, wanted)
+    task = requests.find(service, wanted.task)
     if task and task["Status"] in ACTIVE:
         raise WrongUsage(
             f"The DMS task {wanted.task} is {task['Status']} already.",
@@ -119,14 +121,14 @@ def start(settings: Settings, wanted: Wanted, tell: Tell, *, wait: bool = True) 
             f"`crime-jobs dms stop {wanted.task}` stops it.",
         )
     try:
-        task = _make_or_change(settings, task, asked, tell)
-        _reach(settings, task, tell)
+        task = _make_or_change(service, task, asked, tell)
+        _reach(service, task, tell)
     except KeyboardInterrupt as error:
         raise Interrupted(f"Interrupted. The DMS task {wanted.task} was not started.") from error
     try:
-        _send_start(settings, task, _kind(task, wanted))
+        _send_start(service, task, _kind(task, wanted))
         arn = task["ReplicationTaskArn"]
-        return follow(settings, arn, tell, begun_after(task)) if wait else look(settings, arn)
+        return follow(service, arn, tell, begun_after(task)) if wait else look(service, arn)
     except KeyboardInterrupt as error:
         raise _left(wanted.task) from error
 
@@ -155,13 +157,14 @@ def watch(settings: Settings, name: str, tell: Tell) -> View:
     Interrupted
         After Ctrl-C.
     """
-    task = requests.the_task(settings, name)
+    service = Service(settings)
+    task = requests.the_task(service, name)
     if task["Status"] == "ready" and not task.get("ReplicationTaskStartDate"):
         raise WrongUsage(
             f"The DMS task {name} was never started.", hint=f"`crime-jobs dms start {name}` starts it."
         )
     try:
-        return follow(settings, task["ReplicationTaskArn"], tell)
+        return follow(service, task["ReplicationTaskArn"], tell)
     except KeyboardInterrupt as error:
         raise _left(name) from error
 
@@ -191,13 +194,14 @@ def stop(settings: Settings, name: str, tell: Tell) -> View:
     AwsRefused
         If DMS refuses.
     """
-    arn = requests.the_task(settings, name)["ReplicationTaskArn"]
+    service = Service(settings)
+    arn = requests.the_task(service, name)["ReplicationTaskArn"]
     try:
         # DMS stops a task that runs, and refuses for one that only is about to.
-        seen = follow(settings, arn, tell, lambda view: view.state != "starting")
+        seen = follow(service, arn, tell, lambda view: view.state != "starting")
         if seen.state == "running":
-            _send_stop(settings, arn, name)
-            seen = follow(settings, arn, tell)
+            _send_stop(service, arn, name)
+            seen = follow(service, arn, tell)
     except KeyboardInterrupt as error:
         raise Interrupted(
             f"Interrupted while the DMS task {name} was being stopped.",
@@ -217,7 +221,8 @@ def status(settings: Settings, name: str) -> View:
     name
         Its identifier.
     """
-    return look(settings, requests.the_task(settings, name)["ReplicationTaskArn"])
+    service = Service(settings)
+    return look(service, requests.the_task(service, name)["ReplicationTaskArn"])
 
 
 def listed(settings: Settings) -> list[dict[str, Any]]:
@@ -228,8 +233,9 @@ def listed(settings: Settings) -> list[dict[str, Any]]:
     settings
         Region.
     """
+    service = Service(settings)
     with aws.refusals("Listing DMS tasks"):
-        pages = requests.client(settings).get_paginator("describe_replication_tasks")
+        pages = service.client.get_paginator("describe_replication_tasks")
         found = [task for page in pages.paginate(WithoutSettings=True) for task in page["ReplicationTasks"]]
     return [summary(task) for task in found]
 
@@ -242,10 +248,10 @@ def _kind(task: dict[str, Any] | None, wanted: Wanted) -> str:
 
 
 def _make_or_change(
-    settings: Settings, task: dict[str, Any] | None, asked: dict[str, Any], tell: Tell
+    service: Service, task: dict[str, Any] | None, asked: dict[str, Any], tell: Tell
 ) -> dict[str, Any]:
     """Return the task as it is asked for, once it can be started."""
-    name, dms = asked["ReplicationTaskIdentifier"], requests.client(settings)
+    name, dms = asked["ReplicationTaskIdentifier"], service.client
     if task is None:
         with aws.refusals(f"Making the DMS task {name}"):
             try:
@@ -254,24 +260,24 @@ def _make_or_change(
                 # An answer that was lost, and boto3 has asked again; or somebody else was a moment earlier.
                 if aws.code_of(error) != EXISTS:
                     raise
-        task = requests.the_task(settings, name)
-    follow(settings, task["ReplicationTaskArn"], tell, lambda view: view.state not in UNSETTLED)
+        task = requests.the_task(service, name)
+    follow(service, task["ReplicationTaskArn"], tell, lambda view: view.state not in UNSETTLED)
     if changes := requests.differences(task, asked):
         with aws.refusals(f"Changing the DMS task {name}"):
             dms.modify_replication_task(ReplicationTaskArn=task["ReplicationTaskArn"], **changes)
-        follow(settings, task["ReplicationTaskArn"], tell, lambda view: view.state not in UNSETTLED)
-    return requests.the_task(settings, name)
+        follow(service, task["ReplicationTaskArn"], tell, lambda view: view.state not in UNSETTLED)
+    return requests.the_task(service, name)
 
 
-def _reach(settings: Settings, task: dict[str, Any], tell: Tell) -> None:
+def _reach(service: Service, task: dict[str, Any], tell: Tell) -> None:
     """Have DMS test the ways to source and target: it starts no task whose endpoints it has never reached."""
     for member in ("SourceEndpointArn", "TargetEndpointArn"):
-        _test(settings, task, task[member], tell)
+        _test(service, task, task[member], tell)
 
 
-def _test(settings: Settings, task: dict[str, Any], endpoint: str, tell: Tell) -> None:
-    dms, instance = requests.client(settings), task["ReplicationInstanceArn"]
-    known = _connection(settings, instance, endpoint)
+def _test(service: Service, task: dict[str, Any], endpoint: str, tell: Tell) -> None:
+    dms, instance = service.client, task["ReplicationInstanceArn"]
+    known = _connection(service, instance, endpoint)
     if known.get("Status") == "successful":
         return
     with aws.refusals(f"Testing the connection to {endpoint}"):
@@ -283,11 +289,11 @@ def _test(settings: Settings, task: dict[str, Any], endpoint: str, tell: Tell) -
 
     def tested(view: View) -> bool:
         known.clear()
-        known.update(_connection(settings, instance, endpoint))
+        known.update(_connection(service, instance, endpoint))
         tell(View(view.task, (), f"testing the connection to {known.get('EndpointIdentifier', endpoint)}"))
         return known.get("Status") in ("successful", "failed")
 
-    follow(settings, task["ReplicationTaskArn"], tell, tested)
+    follow(service, task["ReplicationTaskArn"], tell, tested)
     if known["Status"] == "failed":
         said = " ".join(str(known.get("LastFailureMessage", "no reason given")).split()).rstrip(".")
         raise JobFailed(
@@ -297,11 +303,11 @@ def _test(settings: Settings, task: dict[str, Any], endpoint: str, tell: Tell) -
         )
 
 
-def _connection(settings: Settings, instance: str, endpoint: str) -> dict[str, Any]:
+def _connection(service: Service, instance: str, endpoint: str) -> dict[str, Any]:
     filters = {"endpoint-arn": endpoint, "replication-instance-arn": instance}
     with aws.refusals(f"Asking for the connection to {endpoint}"):
         try:
-            found = requests.client(settings).describe_connections(
+            found = service.client.describe_connections(
                 Filters=[{"Name": name, "Values": [value]} for name, value in filters.items()]
             )["Connections"]
         except ClientError as error:
@@ -311,25 +317,23 @@ def _connection(settings: Settings, instance: str, endpoint: str) -> dict[str, A
     return dict(found[0]) if found else {}
 
 
-def _send_start(settings: Settings, task: dict[str, Any], kind: str) -> None:
+def _send_start(service: Service, task: dict[str, Any], kind: str) -> None:
     """Send ``StartReplicationTask``; repeated by boto3 after a lost answer, it is refused: then look."""
     name, arn = task["ReplicationTaskIdentifier"], task["ReplicationTaskArn"]
     with aws.refusals(f"Starting the DMS task {name}"):
         try:
-            requests.client(settings).start_replication_task(
-                ReplicationTaskArn=arn, StartReplicationTaskType=kind
-            )
+            service.client.start_replication_task(ReplicationTaskArn=arn, StartReplicationTaskType=kind)
         except (ClientError, HTTPClientError, ConnectionError):
-            now = requests.the_task(settings, name)
+            now = requests.the_task(service, name)
             is_new = now.get("ReplicationTaskStartDate") != task.get("ReplicationTaskStartDate")
             if now["Status"] not in ACTIVE and not is_new:
                 raise
 
 
-def _send_stop(settings: Settings, arn: str, name: str) -> None:
+def _send_stop(service: Service, arn: str, name: str) -> None:
     with aws.refusals(f"Stopping the DMS task {name}"):
         try:
-            requests.client(settings).stop_replication_task(ReplicationTaskArn=arn)
+            service.client.stop_replication_task(ReplicationTaskArn=arn)
         except ClientError as error:  # it has ended, or is being stopped
             if aws.code_of(error) != WRONG_STATE:
                 raise

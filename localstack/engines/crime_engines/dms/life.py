@@ -10,7 +10,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,8 @@ class Machine:
 
     node: Node
     oracle_url: str | None
+    _clients: dict[tuple[str, str], Any] = field(default_factory=dict, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def client(self, service: str, region: str) -> Any:
         """Make a client of a service of LocalStack.
@@ -75,6 +77,13 @@ class Machine:
         region
             The region.
         """
+        with self._lock:
+            made = self._clients.get((service, region))
+            if made is None:
+                made = self._clients[service, region] = self._made(service, region)
+        return made
+
+    def _made(self, service: str, region: str) -> Any:
         session = boto3.session.Session(
             aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
