@@ -74,7 +74,9 @@ def main() -> None:
     known = settings.load("local", {"landing": "nowhere", "lake": "a-lake"})
     ledger = Ledger(aws.client("dynamodb", known, attempts=asked["attempts"]), asked["task"])
     try:
-        with runs.recorded(known, ledger, asked["kind"], asked["topic"]) as record:
+        with runs.recorded(
+            known, ledger, asked["kind"], asked["topic"], again=asked.get("again", "")
+        ) as record:
             work(record, asked)
     except CrimeJobsError as error:
         say(f"error {error}")

@@ -390,6 +390,7 @@ def test_killed_with_its_watcher_it_is_told_of_by_the_next_run_of_any_kind(world
     ]
     entry = world.entry(child.run)
     assert "gave no sign of life after" in entry["error"]
+    assert entry["hint"].endswith("run it again: it goes on from the part it was at.")
     assert entry["ended"] >= entry["started"]
 
 
@@ -422,6 +423,15 @@ def test_killed_while_it_tells(world: World, moment: str, both: bool) -> None:
     assert sum(MAYBE in one for one in mine) == 1
     assert all(f"The migration {world.task} is done." in one for one in mine)
     assert world.entry(child.run)["told"] == "yes"
+
+
+@pytest.mark.faults
+def test_a_kind_says_itself_how_it_is_run_again(world: World) -> None:
+    """An export that was killed goes on only when its name is given: whoever tells of the kill says so."""
+    child = world.start("export", again="Run it again with run=x: it goes on.")
+    child.kill()
+    (said,) = world.told(1)
+    assert "What to do: Run it again with run=x: it goes on.\n" in said["Message"]
 
 
 @pytest.mark.faults

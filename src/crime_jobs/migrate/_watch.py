@@ -46,9 +46,11 @@ class Watcher:
         The task's ledger.
     kind, run
         The run's kind and entry.
+    again
+        How it is run again.
     """
 
-    def __init__(self, settings: Settings, ledger: Ledger, kind: str, run: str) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, kind: str, run: str, again: str) -> None:
         self._told = json.dumps(
             {
                 "env": settings.env,
@@ -58,6 +60,7 @@ class Watcher:
                 "table": ledger.table,
                 "kind": kind,
                 "run": run,
+                "again": again,
             }
         )
         self._process: subprocess.Popen[bytes] | None = None
@@ -173,7 +176,7 @@ def watch(given: str, lines: Iterable[bytes]) -> None:
     outcome, is_done = listen(lines)
     if is_done:
         return
-    outcome = outcome or runs.killed()
+    outcome = outcome or runs.killed(told["again"])
     for pause in (*PAUSES, 0):
         try:
             runs.finish(ledger, told["kind"], told["run"], outcome)

@@ -10,8 +10,8 @@ A run is an entry of the ledger, ``run#<started>#<id>``:
     it says may hold a row.
 ``told``, ``claim``, ``claimed``
     Whether its end was told, or who was about to; see `crime_jobs.migrate.notify`.
-``env``, ``region``, ``lake``, ``topic``
-    Where it ran and who is told.
+``env``, ``region``, ``lake``, ``topic``, ``again``
+    Where it ran, who is told, and how it is run again.
 
 Who notes an end: the run itself, after Ctrl-C and SIGTERM too; if it was killed, its watcher
 (`crime_jobs.migrate._watch`); if that was killed with it, the next run of the task, whatever its kind, once
@@ -70,7 +70,9 @@ class Record:
 
 
 @contextmanager
-def recorded(settings: Settings, ledger: Ledger, kind: str, topic: str | None) -> Iterator[Record]:
+def recorded(
+    settings: Settings, ledger: Ledger, kind: str, topic: str | None, *, again: str = ""
+) -> Iterator[Record]:
     """Record a run: that it began, that it alone is at work, how it ended; and tell of its end.
 
     First, of all, earlier runs of the task are looked through: whose end nobody noted or told, that is done
@@ -87,6 +89,8 @@ def recorded(settings: Settings, ledger: Ledger, kind: str, topic: str | None) -
         ``migrate``, ``export`` or ``validate``.
     topic
         ARN of the SNS topic that is told of the end; ``None`` for nobody.
+    again
+        What to do after a kill: a sentence that says how to run it again.
 
     Yields
     ------
@@ -106,11 +110,11 @@ def recorded(settings: Settings, ledger: Ledger, kind: str, topic: str | None) -
         aws.check_arn(topic, settings, "The topic")
     ledger.create()
     sweep(ledger, notify.sns(settings), topic)
-    run = _Run(settings, ledger, kind, topic)
+    run = _Run(settings, ledger, kind, topic, again or (_AGAIN if kind == "migrate" else "Run it again."))
     record = Record(run=run.name.rpartition("#")[2])
     try:
         run.begin()
-        with _Stopper(run.watcher) as stopper:
+        with _Stopper(run.watcher, run.again) as stopper:
             run.keep(stopper)
             try:
                 yield record
@@ -136,9 +140,9 @@ class _Stop(BaseException):
 class _Stopper:
     """Ends the work in the main thread: at SIGTERM, or when another thread asks for it."""
 
-    def __init__(self, watcher: Watcher) -> None:
+    def __init__(self, watcher: Watcher, again: str) -> None:
         self.error: CrimeJobsError | None = None
-        self._watcher = watcher
+        self._watcher, self._again = watcher, again
         self._armed = True
         self._lock = threading.Lock()
         self._is_main = threading.current_thread() is threading.main_thread()
@@ -169,7 +173,7 @@ class _Stopper:
         if not self._armed:
             return
         if not self.error:
-            self.error = JobFailed("The run was ended (SIGTERM).", hint=_AGAIN)
+            self.error = JobFailed("The run was ended (SIGTERM).", hint=self._again)
         self._armed = False  # another one must not cut short what the first has begun
         # YARN kills 250 ms later: the watcher must know what it was.
         self._watcher.send(_outcome({}, self.error))
@@ -189,12 +193,13 @@ class _Stopper:
 class _Run:
     """What is written of one run."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, kind: str, topic: str | None) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, kind: str, topic: str | None, again: str) -> None:
+        self.again = again
         self._settings, self._ledger, self._kind, self._topic = settings, ledger, kind, topic
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
         self.name = f"run#{self._started}#{uuid.uuid4().hex[:12]}"
         self._lease = _lease.Lease(ledger, kind, self.name)
-        self.watcher = Watcher(settings, ledger, kind, self.name)
+        self.watcher = Watcher(settings, ledger, kind, self.name, again)
 
     def begin(self) -> None:
         """Take the lease, then say so: a run that is seen as running without a lease is gone."""
@@ -208,6 +213,7 @@ class _Run:
             "region": self._settings.region,
             "lake": self._settings.lake,
             "topic": self._topic,
+            "again": self.again,
         }
         try:
             self._ledger.put(self.name, facts)
@@ -230,7 +236,7 @@ class _Run:
             ``False`` if others have noted already that it is gone.
         """
         noted = True
-        outcome = _outcome(facts, error)
+        outcome = _outcome(facts, error, self.again)
         self.watcher.send(outcome)  # from here on it can finish what this process can't
         try:
             noted = finish(self._ledger, self._kind, self.name, outcome)
@@ -250,7 +256,7 @@ class _Run:
         self.watcher.close()
 
 
-def _outcome(facts: Mapping[str, Any], error: BaseException | None) -> Entry:
+def _outcome(facts: Mapping[str, Any], error: BaseException | None, again: str = "") -> Entry:
     """Return what an entry says of an end, in types that JSON has."""
     found: Entry = {
         "state": DONE,
@@ -260,9 +266,9 @@ def _outcome(facts: Mapping[str, Any], error: BaseException | None) -> Entry:
     if isinstance(error, CrimeJobsError):
         found |= {"state": FAILED, "error": error.message[:_LONGEST], "hint": error.hint[:_LONGEST]}
     elif error and _is_interrupted(error):
-        found |= {"state": INTERRUPTED, "error": "It was ended with Ctrl-C.", "hint": _AGAIN}
+        found |= {"state": INTERRUPTED, "error": "It was ended with Ctrl-C.", "hint": again}
     elif error:
-        hint = f"This is a defect, or Spark's own failure: the run's log says more. {_AGAIN}"
+        hint = f"This is a defect, or Spark's own failure: the run's log says more. {again}"
         found |= {"state": FAILED, "error": type(error).__name__, "hint": hint}
     return found
 
@@ -277,9 +283,9 @@ def _is_interrupted(error: BaseException) -> bool:
     return False
 
 
-def killed() -> Entry:
-    """Return the end of a run that was killed just now."""
-    return _outcome({}, JobFailed("The run was killed.", hint=_AGAIN))
+def killed(again: str) -> Entry:
+    """Return the end of a run that was killed just now; `again` says how to run it again."""
+    return _outcome({}, JobFailed("The run was killed.", hint=again))
 
 
 def finish(ledger: Ledger, kind: str, name: str, outcome: Entry) -> bool:
@@ -360,7 +366,7 @@ def _bury(ledger: Ledger, name: str, run: Entry) -> bool:
     words = f" after {seen}" if seen else ""
     error = JobFailed(
         f"It gave no sign of life{words}: it was killed, or its machine was.",
-        hint=f"Unless a later run did: {_AGAIN[0].lower()}{_AGAIN[1:]}",
+        hint=f"Unless a later run did it all: {run['again'][0].lower()}{run['again'][1:]}",
     )
     finish(ledger, run["kind"], name, _outcome({}, error) | {"ended": seen})
     return True
