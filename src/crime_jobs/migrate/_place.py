@@ -63,7 +63,7 @@ def _failures(doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        why = error.strerror or type(error).__name__
+        why = error.strerror or str(error).partition("\n")[0] or type(error).__name__
         hint = "Free some space, or choose another folder; run it again with the same run=…: it goes on."
         raise JobFailed(f"{doing}: {why[:1].lower()}{why[1:]}.", hint=hint) from error
 

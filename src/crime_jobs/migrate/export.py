@@ -78,19 +78,27 @@ class Export:
             If a table could not be exported. What was staged stays, and the run can go on.
         """
         with runs.recorded(self._settings, self._ledger, "export", self._config.topic) as record:
-            tables = plan(self._ledger.client, self._config, self._context.defaultParallelism)
-            self._log.note("run began", tables=[table.name for table in tables], via=self._config.via)
-            done, failed = self._export_all(tables)
-            record.facts.update(
-                export=self._id,
-                tables=len(done),
-                items=sum(one.items for one in done),
-                bytes=sum(file.bytes for one in done for file in one.files),
-            )
-            self._log.note("run ended", **record.facts, failed=sorted(failed))
-            if failed:
-                record.facts["failed"] = sorted(failed)
-                raise self._summed_up(failed)
+            try:
+                self._work(record)
+            except Exception as error:
+                known = isinstance(error, CrimeJobsError)
+                self._log.note("run failed", error=str(error) if known else type(error).__name__)
+                raise
+            self._log.note("run ended", **record.facts)
+
+    def _work(self, record: runs.Record) -> None:
+        tables = plan(self._ledger.client, self._config, self._context.defaultParallelism)
+        self._log.note("run began", tables=[table.name for table in tables], via=self._config.via)
+        done, failed = self._export_all(tables)
+        record.facts.update(
+            export=self._id,
+            tables=len(done),
+            items=sum(one.items for one in done),
+            bytes=sum(file.bytes for one in done for file in one.files),
+        )
+        if failed:
+            record.facts["failed"] = sorted(failed)
+            raise self._summed_up(failed)
 
     def _export_all(self, tables: Sequence[Planned]) -> tuple[list[Manifest], dict[str, CrimeJobsError]]:
         host = self._run.spark.conf.get("spark.driver.host") or "127.0.0.1"
