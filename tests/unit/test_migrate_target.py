@@ -51,11 +51,10 @@ class Table:
         self.calls: list[list[Item]] = []
         self.items: dict[str, int] = {}
 
-    def batch_write_item(
-        self, *, RequestItems: dict[str, Any], ReturnConsumedCapacity: str
-    ) -> dict[str, Any]:  # noqa: N803
-        assert ReturnConsumedCapacity == "TOTAL"
-        ((name, requests),) = RequestItems.items()
+    def batch_write_item(self, **asked: Any) -> dict[str, Any]:
+        assert asked.pop("ReturnConsumedCapacity") == "TOTAL"
+        ((name, requests),) = asked.pop("RequestItems").items()
+        assert not asked
         batch = [one["PutRequest"]["Item"] for one in requests]
         self.calls.append(batch)
         keys = [item["K"]["N"] for item in batch]
