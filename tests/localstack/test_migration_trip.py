@@ -56,18 +56,13 @@ def test_every_cell_is_the_one_made_from_the_csvs(table: str, lake: Path, built_
     there, here = (
         f"SELECT {columns(table)} FROM read_parquet('{at / table / files}')" for at in (lake, built_lake)
     )
-    counts = (
-        duckdb.connect()
-        .execute(
-            f"SELECT (SELECT count(*) FROM ({here})), "
-            f"(SELECT count(*) FROM ({there} EXCEPT ALL {here})), "
-            f"(SELECT count(*) FROM ({here} EXCEPT ALL {there}))"
-        )
-        .fetchone()
-    )
-    assert counts is not None
-    assert counts[0] > 0
-    assert counts[1:] == (0, 0)
+    known = duckdb.connect()
+    assert known.execute(f"SELECT count(*) > 0 FROM ({here})").fetchone() == (True,)
+    differing = [
+        known.execute(f"{one} EXCEPT ALL {other} LIMIT 5").fetchall()
+        for one, other in ((there, here), (here, there))
+    ]
+    assert differing == [[], []]
 
 
 def test_nothing_was_put_aside(lake: Path) -> None:

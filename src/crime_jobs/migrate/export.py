@@ -77,7 +77,8 @@ class Export:
         CrimeJobsError
             If a table could not be exported. What was staged stays, and the run can go on.
         """
-        with runs.recorded(self._settings, self._ledger, "export", self._config.topic) as record:
+        again, topic = self._again, self._config.topic
+        with runs.recorded(self._settings, self._ledger, "export", topic, again=again) as record:
             try:
                 self._work(record)
             except Exception as error:
@@ -99,6 +100,10 @@ class Export:
         if failed:
             record.facts["failed"] = sorted(failed)
             raise self._summed_up(failed)
+
+    @property
+    def _again(self) -> str:
+        return f"Run it again with run={self._id}: it goes on, what is done is not read again."
 
     def _export_all(self, tables: Sequence[Planned]) -> tuple[list[Manifest], dict[str, CrimeJobsError]]:
         host = self._run.spark.conf.get("spark.driver.host") or "127.0.0.1"
@@ -248,8 +253,7 @@ class Export:
         """Return one error for all tables that failed: the first one's kind, every one's words."""
         first = next(iter(failed.values()))
         said = " ".join(f"{name}: {error.message}" for name, error in sorted(failed.items()))
-        again = f"Run it again with run={self._id}: it goes on, what is done is not read again."
-        return type(first)(f"Export {self._id}: {said}", hint=first.hint or again)
+        return type(first)(f"Export {self._id}: {said}", hint=first.hint or self._again)
 
 
 def _clear(place: Place) -> None:
