@@ -364,6 +364,8 @@ def test_killed_and_run_again_it_reads_only_what_was_not_done(session: Session, 
     assert not [k for k in exported.stack.keys(exported.landing) if k.endswith(exports.MANIFEST)]
     # Each item says whether it was read before or after the kill.
     exported.fill(table, items("second"))
+    # Whoever is told of the kill is told how it goes on.
+    assert [run["again"] for _, run in ledger.entries("run#") if "with run=r1" in run["again"]]
     ledger.forget("lock#")  # instead of waiting for the killed run's lease
     said = session.run("export", {"landing": exported.landing}, tables=table, **exported.options)
     assert said.exit_code == 0, said
