@@ -187,12 +187,14 @@ def exceptions(
 ) -> None:
     """Show the rows that were not moved: primary key and reason, never what is in them."""
     ledger = _ledger(settings_for(env, region=region, profile=profile), _told(options, task=task))
+    from crime_jobs.migrate.ledger import table_in
+
     names = ("source_key", "kind", "attribute", "reason")
     with _said_if_missing(ledger):
         entries = list(ledger.entries("exception#"))
     rows = [
         {
-            "table": entry.removeprefix("exception#").rpartition("#")[0],
+            "table": table_in(entry),
             **{name: facts[name] for name in names},
         }
         for entry, facts in entries
@@ -306,8 +308,10 @@ def _brief(run: dict[str, Any]) -> dict[str, Any]:
 
 
 def _show_differences(ledger: Ledger, lake: str) -> None:
+    from crime_jobs.migrate.ledger import table_in
+
     rows = [
-        {"table": entry.removeprefix("table#"), "kind": kind, "item_key": key, "attributes": names}
+        {"table": table_in(entry), "kind": kind, "item_key": key, "attributes": names}
         for entry, facts in ledger.entries("table#")
         for kind, key, names in facts.get("differences", [])
     ]

@@ -180,16 +180,16 @@ def test_another_mapping_under_the_same_name_is_refused(session: Session, old: O
 def test_throttling_and_unprocessed_items_lose_nothing(
     stack: Stack, session: Session, old: OldDatabase
 ) -> None:
-    rows_of(old, 600)
-    with stack.faults(DYNAMODB_WRITE_ERROR_PROBABILITY=0.4):
-        said = session.run("migrate", **old.who, mappings=old.mappings(keyed(old)), part_rows=200)
+    rows_of(old, 300)
+    with stack.faults(DYNAMODB_WRITE_ERROR_PROBABILITY=0.25):
+        said = session.run("migrate", **old.who, mappings=old.mappings(keyed(old)), part_rows=100)
     assert said.exit_code == 0, said
     ids = sorted(int(plain(item)["ID"]) for item in scan(stack, old.target("PEOPLE")))
-    assert ids == list(range(1, 601))
+    assert ids == list(range(1, 301))
     # It was throttled indeed, and the report counts each row once.
     parts = [facts for _, facts in ledger(stack, old).entries("partition#")]
     assert sum(part["throttled"] for part in parts) > 0
-    assert table_statistics(stack, old)["PEOPLE"].FullLoadRows == 600
+    assert table_statistics(stack, old)["PEOPLE"].FullLoadRows == 300
 
 
 def test_the_write_rate_holds_within_five_percent(stack: Stack, session: Session, old: OldDatabase) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from crime_jobs import aws
 from crime_jobs.errors import BadInput
-from crime_jobs.migrate.ledger import Ledger
+from crime_jobs.migrate.ledger import Ledger, entry_of
 from crime_jobs.migrate.rate import Budget
 from crime_jobs.migrate.target import Writer
 from crime_jobs.model.items import Unfit, item_of, key_text
@@ -97,7 +97,9 @@ class Loader:
         client = aws.client("dynamodb", self.settings, attempts=1)  # the writer has its own patience
         ledger = Ledger(aws.client("dynamodb", self.settings), *self.ledger)
         writer = Writer(client, self.mapping.target, self.budget.open() if self.budget else None)
-        part = _Part(self, f"{self.mapping.source}#{self.numbers[index]:05d}", writer, ledger)
+        part = _Part(self, f"{self.numbers[index]:05d}", writer, ledger)
+        # Of an earlier attempt at it, which was killed: what did not fit then may fit now.
+        ledger.forget(entry_of("exception", self.mapping.source, part.number, ""))
         for row in rows:
             part.move(row.asDict())
         writer.flush()
@@ -106,8 +108,8 @@ class Loader:
 
 
 class _Part:
-    def __init__(self, loader: Loader, name: str, writer: Writer, ledger: Ledger) -> None:
-        self._loader, self._name, self._writer, self._ledger = loader, name, writer, ledger
+    def __init__(self, loader: Loader, number: str, writer: Writer, ledger: Ledger) -> None:
+        self._loader, self.number, self._writer, self._ledger = loader, number, writer, ledger
         self.rows = self._errors = self._collided = 0
         self._began = self._noted = time.monotonic()
         self._since = time.time()
@@ -145,15 +147,14 @@ class _Part:
             "updated": datetime.now(UTC).isoformat(timespec="seconds"),
             "done": done,
         }
-        self._ledger.update(f"partition#{self._name}", facts)
+        self._ledger.update(entry_of("partition", self._loader.mapping.source, self.number), facts)
 
     def _except(self, row: Mapping[str, Any], kind: str, attribute: str, reason: str) -> None:
         key = source_key(self._loader.mapping, row)
-        table, _, _ = self._name.partition("#")
         digest = hashlib.sha256(key.encode()).hexdigest()[:24]
         facts = {"source_key": key, "kind": kind, "attribute": attribute, "reason": reason}
         # Before the part is done, so that what is listed is never less than what was left out.
-        self._ledger.put(f"exception#{table}#{digest}", facts)
+        self._ledger.put(entry_of("exception", self._loader.mapping.source, self.number, digest), facts)
         if self._errors + self._collided > self._loader.max_error_rows + GIVE_UP:
             raise BadInput(
                 f"more than {GIVE_UP} rows do not fit, the last since {attribute or 'its key'}: {reason}.",

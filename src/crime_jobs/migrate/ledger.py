@@ -11,7 +11,7 @@ Key ``task`` (S) and ``entry`` (S). Entries of a task:
 ``partition#SCHEMA.NAME#0001``
     A part of a table: its predicate, how many rows, and whether it is done. Written after its last row
     was confirmed, so that a part that is done is never read again.
-``exception#SCHEMA.NAME#…``
+``exception#SCHEMA.NAME#0001#…``
     A row that could not be moved: its key and why, never what is in it.
 """
 
@@ -55,6 +55,27 @@ def _sendable(value: Any) -> Any:
     if isinstance(value, list):
         return [_sendable(item) for item in value]
     return Decimal(str(value)) if isinstance(value, float) else value
+
+
+def entry_of(kind: str, table: object, *more: object) -> str:
+    """Return the name of an entry about a table, or what the names of several begin with.
+
+    Parameters
+    ----------
+    kind
+        ``table``, ``partition`` or ``exception``.
+    table
+        The source table, ``SCHEMA.NAME``; a ``#`` in it, which Oracle allows, is written ``%23``.
+    *more
+        What follows; an empty text for a beginning.
+    """
+    named = str(table).replace("%", "%25").replace("#", "%23")
+    return "#".join([kind, named, *map(str, more)])
+
+
+def table_in(entry: str) -> str:
+    """Return the source table that an entry is about."""
+    return entry.split("#")[1].replace("%23", "#").replace("%25", "%")
 
 
 class Ledger:

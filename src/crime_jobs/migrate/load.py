@@ -17,7 +17,7 @@ from crime_jobs.jobs._base import Job, Run
 from crime_jobs.migrate import rate, runs, statistics
 from crime_jobs.migrate._part import Loader, key_and_source
 from crime_jobs.migrate.config import FROM_SETTINGS, LoadConfig, mappings_of, unusable
-from crime_jobs.migrate.ledger import open_ledger
+from crime_jobs.migrate.ledger import entry_of, open_ledger, table_in
 from crime_jobs.migrate.partitions import Part, cut
 from crime_jobs.migrate.source import Source, catalogue, connect, read, refusals
 from crime_jobs.migrate.target import create_table
@@ -168,14 +168,14 @@ class Load:
 
     def _parts(self, source: Source, mapping: TableMapping) -> tuple[list[Part], set[int]]:
         """Return the parts of a table, those of an earlier run if there was one, and which are done."""
-        known = self._ledger.get(f"table#{mapping.source}") or {}
+        known = self._ledger.get(entry_of("table", mapping.source)) or {}
         print_ = fingerprint(mapping)
         if known.get("mapping", print_) != print_:  # without one, only a validation has noted something
             raise BadInput(
                 f"{mapping.source} was begun under another mapping, or its columns have changed since.",
                 hint="Say again=true to load it anew, or give the migration another name with task=….",
             )
-        entries = dict(self._ledger.entries(f"partition#{mapping.source}#"))
+        entries = dict(self._ledger.entries(entry_of("partition", mapping.source, "")))
         if known and len(entries) == known.get("parts"):
             found = [Part(int(name.rpartition("#")[2]), e["predicate"]) for name, e in entries.items()]
             return found, {p.number for p, e in zip(found, entries.values(), strict=True) if e.get("done")}
@@ -193,7 +193,7 @@ class Load:
         return parts, set()
 
     def _complete(self, mapping: TableMapping, parts: int) -> None:
-        entries = list(self._ledger.entries(f"partition#{mapping.source}#"))
+        entries = list(self._ledger.entries(entry_of("partition", mapping.source, "")))
         if len(entries) != parts or not all(facts.get("done") for _, facts in entries):
             raise JobFailed(f"{mapping.source}: not every part is done.", hint="Run it again.")
         bad = sum(facts.get("error_rows", 0) + facts.get("collided_rows", 0) for _, facts in entries)
@@ -204,19 +204,19 @@ class Load:
                 "were moved. Mend them at the source or in the mapping, then again=true; or allow them with "
                 "max_error_rows=….",
             )
-        state = self._ledger.get(f"table#{mapping.source}") or {}
+        state = self._ledger.get(entry_of("table", mapping.source)) or {}
         if state.get("TableState") != statistics.COMPLETED:
             self._set(mapping, TableState=statistics.COMPLETED, FullLoadEndTime=now(), LastUpdateTime=now())
 
     def _set(self, table: TableMapping, **facts: Any) -> None:
         named = {"SchemaName": table.source.schema, "TableName": table.source.name}
-        self._ledger.update(f"table#{table.source}", named | facts)
+        self._ledger.update(entry_of("table", table.source), named | facts)
 
     def _publish_exceptions(self, mappings: Iterable[TableMapping]) -> None:
         targets = {str(mapping.source): mapping.target for mapping in mappings}
         rows = []
         for name, facts in self._ledger.entries("exception#"):
-            table = name.split("#")[1]
+            table = table_in(name)
             about = (facts["source_key"], facts["kind"], facts["attribute"], facts["reason"])
             rows.append((self._config.task, table, targets.get(table, ""), *about))
         ddl = "task string, source_table string, target_table string, source_key string, kind string, "
@@ -225,7 +225,7 @@ class Load:
 
 
 def _part_entry(mapping: TableMapping, number: int) -> str:
-    return f"partition#{mapping.source}#{number:05d}"
+    return entry_of("partition", mapping.source, f"{number:05d}")
 
 
 def fingerprint(mapping: TableMapping) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from crime_jobs.migrate.ledger import TABLE, Ledger
+from crime_jobs.migrate.ledger import TABLE, Ledger, table_in
 
 BEFORE_LOAD, FULL_LOAD, COMPLETED = "Before load", "Full load", "Table completed"
 CANCELLED, ERROR = "Table cancelled", "Table error"
@@ -98,13 +98,13 @@ def read(client: Any, task: str, table: str = TABLE) -> list[TableStatistics]:
     counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     updated: dict[str, str] = {}
     for name, facts in ledger.entries("partition#"):
-        of = name.split("#")[1]
+        of = table_in(name)
         for count in ("rows", "error_rows", "collided_rows"):
             counts[of][count] += facts.get(count, 0)
         updated[of] = max(updated.get(of, ""), facts.get("updated", ""))
     found = []
     for name, facts in ledger.entries("table#"):
-        of = name.split("#")[1]
+        of = table_in(name)
         known = {key: value for key, value in facts.items() if key in TableStatistics.model_fields}
         known["LastUpdateTime"] = max(known.get("LastUpdateTime") or "", updated.get(of, "")) or None
         found.append(

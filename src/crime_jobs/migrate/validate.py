@@ -36,7 +36,7 @@ from crime_jobs.migrate._compare import (
     compare,
 )
 from crime_jobs.migrate.config import FROM_SETTINGS, MigrationConfig
-from crime_jobs.migrate.ledger import open_ledger
+from crime_jobs.migrate.ledger import entry_of, open_ledger
 from crime_jobs.migrate.load import (
     TABLES_AT_ONCE,
     fingerprint,
@@ -172,7 +172,7 @@ class Validation:
     def _table(self, source: Source, mapping: TableMapping, budget: rate.Budget | None) -> _Found:
         found = _Found(mapping)
         try:
-            known = self._ledger.get(f"table#{mapping.source}") or {}
+            known = self._ledger.get(entry_of("table", mapping.source)) or {}
             found.pending = self._why_not(mapping, known)
             self._begin(source, found)
             if not found.pending:
@@ -189,7 +189,7 @@ class Validation:
             return "" if self._config.moved_elsewhere else "it was not loaded yet"
         if known["mapping"] != fingerprint(mapping):
             return "it was loaded under another mapping, or its columns have changed since"
-        parts = [facts for _, facts in self._ledger.entries(f"partition#{mapping.source}#")]
+        parts = [facts for _, facts in self._ledger.entries(entry_of("partition", mapping.source, ""))]
         done = sum(bool(facts.get("done")) for facts in parts)
         if done < known.get("parts", 1):
             return f"its load is not complete: {done} of {known.get('parts')} parts are done"
@@ -232,7 +232,7 @@ class Validation:
 
     def _listed(self, mapping: TableMapping) -> DataFrame | None:
         """Return the primary keys of the rows that the load has listed as not moved."""
-        entries = self._ledger.entries(f"exception#{mapping.source}#")
+        entries = self._ledger.entries(entry_of("exception", mapping.source, ""))
         rows = [(facts["source_key"],) for _, facts in entries]
         return self._spark.createDataFrame(rows, "source_key string") if rows else None
 
@@ -265,7 +265,7 @@ class Validation:
             "LastUpdateTime": now(),
             "ValidationState": state,
         }
-        self._ledger.update(f"table#{mapping.source}", named | facts)
+        self._ledger.update(entry_of("table", mapping.source), named | facts)
 
     def _publish(self, found: Sequence[_Found]) -> None:
         from pyspark.sql import functions as F
