@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from crime_engines.dms import life
-from crime_jobs import cli_dms, settings
+from crime_jobs import cli, cli_dms, settings
 from crime_jobs.errors import BadInput, CrimeJobsError, Interrupted, JobFailed, WrongUsage
 from crime_jobs.migrate import _dms_watch as watching
 from crime_jobs.migrate import dms
@@ -362,10 +362,6 @@ def test_ctrl_c_before_the_start_says_that_nothing_was_started(
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
     """The verb, as the command runs it."""
-    from crime_jobs import cli
-
-    if not any(group.name == "dms" for group in cli.app.registered_groups):
-        cli_dms.register(cli.app)
     code = cli.main(["dms", *words])
     said = capsys.readouterr()
     return code, said.out, said.err

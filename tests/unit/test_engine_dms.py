@@ -368,7 +368,7 @@ def test_a_target_is_given_back_as_it_came(engine: Served) -> None:
     [
         ({}, "CRIME", URL),
         ({"host": "db", "port": 1521}, "crime", URL.replace("127.0.0.1:6566", "db:1521")),
-        ({"host": "db", "port": "1521"}, "other", URL.replace("127.0.0.1:6566/./crime", "db:1521/./other")),
+        ({"host": "db", "port": "1521"}, "other", "jdbc:h2:tcp://db:1521/./other;MODE=Oracle"),
     ],
 )
 def test_an_endpoint_leads_to_the_database_that_stands_for_oracle(

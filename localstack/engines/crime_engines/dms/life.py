@@ -26,6 +26,7 @@ from crime_engines.spark_conf import Classified, write_conf
 from crime_engines.work import Stopped, Work
 from crime_jobs.errors import CrimeJobsError
 from crime_jobs.migrate import statistics
+from crime_jobs.migrate._lease import lock_of
 from crime_jobs.migrate.ledger import Ledger
 from crime_jobs.outcome import OUTCOME
 
@@ -274,7 +275,7 @@ def _free(machine: Machine, task: Task) -> None:
     """Let the job's lease go: no process of it is left, so the next start need not wait until it runs out."""
     ledger = Ledger(machine.client("dynamodb", task.region), task.ledger_name, LEDGER)
     try:
-        ledger.forget("lock#")
+        ledger.forget(lock_of("migrate"))
     except CrimeJobsError as error:
         if "ResourceNotFoundException" not in str(error):
             raise

@@ -59,9 +59,10 @@ def url_for(url: str, secret: dict[str, Any], database: str) -> str:
     found = _URL.fullmatch(url)
     assert found is not None  # noqa: S101 - `check_url` was asked
     host, port = secret.get("host") or found["host"], secret.get("port") or found["port"]
-    same = database.casefold() == found["database"].casefold()
-    name = found["database"] if same else database
-    return f"{found['driver']}{host}:{port}{found['folder']}{name}{found['rest']}"
+    name, rest = found["database"], found["rest"]
+    if database.casefold() != name.casefold():
+        name, rest = database, re.sub(r";SCHEMA=\w+", "", rest)  # that schema is the other database's
+    return f"{found['driver']}{host}:{port}{found['folder']}{name}{rest}"
 
 
 def read_secret(client: Any, name: str) -> dict[str, Any]:
