@@ -56,6 +56,8 @@ def test_every_cell_is_the_one_made_from_the_csvs(table: str, lake: Path, built_
     there, here = (
         f"SELECT {columns(table)} FROM read_parquet('{at / table / files}')" for at in (lake, built_lake)
     )
+    if table == "data_quality":  # one comparison counts the lines of each file, of which the ways have other
+        there, here = (f"{rows} WHERE check_name <> 'rows_used'" for rows in (there, here))
     known = duckdb.connect()
     assert known.execute(f"SELECT count(*) > 0 FROM ({here})").fetchone() == (True,)
     differing = [
