@@ -105,10 +105,9 @@ def stop(
     with live(f"Stopping {task}") as tell:
         seen = tasks.stop(settings, task, tell)
     output.show(tasks.rows(seen), output_format, title=f"DMS task {task}")
-    output.note(
-        f"{task} is {seen.state} ({seen.task.get('StopReason', 'it was never started')}); "
-        f"`crime-jobs dms start {task} --resume` loads what is not loaded yet."
-    )
+    output.note(f"{task} is {seen.state} ({seen.task.get('StopReason', 'it was never started')}).")
+    if tasks.failure(seen):
+        output.note(f"`crime-jobs dms start {task} --resume` loads what is not loaded yet.")
 
 
 @dms.command(epilog="Example: crime-jobs dms status crime-jobs --env aws")

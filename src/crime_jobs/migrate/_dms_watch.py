@@ -143,22 +143,29 @@ def follow(
         pause = min(LONGEST, pause * 1.3)
 
 
-def begun_after(before: Mapping[str, Any]) -> Callable[[View], bool]:
-    """Return what tells that a start of a task is over, and not an earlier one.
+def begun_after(before: Mapping[str, Any]) -> tuple[Callable[[View], bool], Callable[[View], bool]]:
+    """Return what tells a start of a task from an earlier one.
 
     Parameters
     ----------
     before
         The task as it was before it was started.
+
+    Returns
+    -------
+    tuple
+        Whether a view shows that the start is over, and whether it shows that start at all.
     """
     started, deadline = before.get("ReplicationTaskStartDate"), time.monotonic() + STALE
 
-    def over(view: View) -> bool:
-        if view.state in (*ACTIVE, *UNSETTLED):
-            return False
-        return view.task.get("ReplicationTaskStartDate") != started or time.monotonic() > deadline
+    def is_new(view: View) -> bool:
+        is_later = view.task.get("ReplicationTaskStartDate") != started
+        return view.state in ACTIVE or is_later or time.monotonic() > deadline
 
-    return over
+    def is_over(view: View) -> bool:
+        return view.state not in (*ACTIVE, *UNSETTLED) and is_new(view)
+
+    return is_over, is_new
 
 
 def failure(view: View) -> JobFailed | None:
