@@ -78,14 +78,13 @@ class Bench:
         columns = ", ".join(f"{name} NUMBER(9)" for name in counts)
         values = ", ".join(f"MOD(X * {n + 7}, 5000)" for n in range(COUNTS))
         self._sql(
-            f"CREATE SCHEMA {self.name}; SET SCHEMA {self.name};\n"
-            f"CREATE TABLE COUNTS (ID NUMBER(9) PRIMARY KEY, PLACE VARCHAR2(80), {columns});\n"
-            f"INSERT INTO COUNTS SELECT X, 'District ' || X, {values} FROM SYSTEM_RANGE(1, {rows});"
+            f"CREATE TABLE {self.name} (ID NUMBER(9) PRIMARY KEY, PLACE VARCHAR2(80), {columns});\n"
+            f"INSERT INTO {self.name} SELECT X, 'District ' || X, {values} FROM SYSTEM_RANGE(1, {rows});"
         )
 
     def forget(self) -> None:
         """Remove what was made."""
-        self._sql(f"DROP SCHEMA IF EXISTS {self.name} CASCADE;")
+        self._sql(f"DROP TABLE IF EXISTS {self.name};")
         client: Any = boto3.client("dynamodb", **self.place)
         for table in client.list_tables()["TableNames"]:
             if table.startswith(self.name.lower()):
@@ -94,7 +93,7 @@ class Bench:
     def migrate(self, rows: int, cores: int, parts: int) -> Result:
         """Migrate the table into a new one."""
         target = f"{self.name.lower()}-{uuid.uuid4().hex[:6]}"
-        locator = {"schema-name": self.name, "table-name": "COUNTS"}
+        locator = {"schema-name": "CRIME", "table-name": self.name}
         rules = [
             {"rule-type": "selection", "rule-id": "1", "rule-name": "1", "rule-action": "include",
              "object-locator": locator},

@@ -96,7 +96,7 @@ def check_arn(arn: str, settings: Settings, what: str) -> None:
         )
 
 
-def client(service: str, settings: Settings, *, attempts: int = ATTEMPTS) -> Any:
+def client(service: str, settings: Settings, *, attempts: int = ATTEMPTS, validated: bool = True) -> Any:
     """Make a client of a service in the environment's region.
 
     Parameters
@@ -108,6 +108,8 @@ def client(service: str, settings: Settings, *, attempts: int = ATTEMPTS) -> Any
         (``AWS_ENDPOINT_URL``, ``AWS_ENDPOINT_URL_<SERVICE>``).
     attempts
         How often a call is tried in all, with a pause that grows.
+    validated
+        Whether parameters are held against the service's model before they are sent.
 
     Returns
     -------
@@ -128,6 +130,7 @@ def client(service: str, settings: Settings, *, attempts: int = ATTEMPTS) -> Any
         read_timeout=READ_TIMEOUT,
         retries={"mode": "standard", "total_max_attempts": attempts},
         user_agent_extra=f"crime-jobs/{__version__}",
+        parameter_validation=validated,
     )
     try:
         session = boto3.session.Session(profile_name=settings.profile, region_name=region(settings))

@@ -12,8 +12,8 @@ import pytest
 from chispa import assert_df_equality
 
 from crime_jobs.errors import BadInput
+from crime_jobs.job import Run
 from crime_jobs.jobs import find
-from crime_jobs.jobs._base import Run
 from crime_jobs.jobs._runner import run_in
 from crime_jobs.jobs.clean_ncrb import facts
 from crime_jobs.model.landing import parse

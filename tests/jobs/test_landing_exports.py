@@ -10,8 +10,8 @@ import pytest
 from pyspark.sql import functions as F
 
 from crime_jobs.errors import BadInput
+from crime_jobs.job import Run
 from crime_jobs.jobs import find
-from crime_jobs.jobs._base import Run
 from crime_jobs.jobs._entries import read_entries, read_files
 from crime_jobs.jobs._runner import run_in
 from crime_jobs.migrate._columns import columns_of

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crime_jobs.job import Run
 from crime_jobs.jobs import find
-from crime_jobs.jobs._base import Run
 from tests.conftest import DATA
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from crime_jobs.errors import WrongUsage
 
 if TYPE_CHECKING:
-    from crime_jobs.jobs._base import Job
+    from crime_jobs.job import Job
 
 
 #: Jobs that belong to another room: the room's module, which has a ``JOB``.

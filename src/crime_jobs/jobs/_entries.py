@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
-    from crime_jobs.jobs._base import Run
+    from crime_jobs.job import Run
 
 ENTRY_DDL = (
     "source_file string, line int, row_number int, fact string, layout string, row_kind string, "

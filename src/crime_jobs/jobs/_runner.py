@@ -13,7 +13,7 @@ from pyspark.errors import PySparkException
 
 from crime_jobs import lake, spark
 from crime_jobs.errors import BadInput, CrimeJobsError, WrongUsage
-from crime_jobs.jobs._base import Job, Run
+from crime_jobs.job import Job, Run
 from crime_jobs.outcome import Recorder
 from crime_jobs.output import Progress
 from crime_jobs.settings import VARIABLES

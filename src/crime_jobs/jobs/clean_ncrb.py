@@ -8,7 +8,7 @@ from pydantic import Field
 from pyspark.sql import functions as F
 
 from crime_jobs.errors import BadInput
-from crime_jobs.jobs._base import Config, Job, Run
+from crime_jobs.job import Config, Job, Run
 from crime_jobs.jobs._entries import read_entries, wholes_and_parts
 from crime_jobs.model.tables import TABLES
 

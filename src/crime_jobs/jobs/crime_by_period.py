@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from crime_jobs.jobs._base import Config, mart
+from crime_jobs.job import Config, mart
 from crime_jobs.jobs._measures import broken_series, by_group, levels, with_change
 
 if TYPE_CHECKING:

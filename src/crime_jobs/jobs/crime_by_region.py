@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
-from crime_jobs.jobs._base import Config, mart
+from crime_jobs.job import Config, mart
 from crime_jobs.jobs._measures import by_group, levels, with_rate
 
 if TYPE_CHECKING:

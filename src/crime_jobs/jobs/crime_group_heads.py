@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crime_jobs.jobs._base import Config, Job, Run
+from crime_jobs.job import Config, Job, Run
 from crime_jobs.model import heads
 from crime_jobs.model.tables import TABLES
 

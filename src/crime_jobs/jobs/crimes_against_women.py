@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from crime_jobs.jobs._base import mart
+from crime_jobs.job import mart
 from crime_jobs.jobs._measures import broken_series, by_group, levels, with_change, with_rate
 from crime_jobs.jobs.crime_by_period import PeriodConfig
 

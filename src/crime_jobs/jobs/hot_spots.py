@@ -9,7 +9,7 @@ from pydantic import Field
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
-from crime_jobs.jobs._base import Config, mart
+from crime_jobs.job import Config, mart
 from crime_jobs.jobs._measures import broken_series, by_group
 
 if TYPE_CHECKING:

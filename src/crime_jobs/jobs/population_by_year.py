@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import model_validator
 from pyspark.sql import functions as F
 
-from crime_jobs.jobs._base import Config, mart
+from crime_jobs.job import Config, mart
 from crime_jobs.jobs._measures import levels
 from crime_jobs.model import places
 from crime_jobs.model.places import SPLIT_YEAR, TOGETHER_MEMBERS

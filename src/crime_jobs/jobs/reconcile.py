@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from crime_jobs.jobs._base import Config, Job, Run
+from crime_jobs.job import Config, Job, Run
 from crime_jobs.jobs._entries import read_entries, wholes_and_parts
 from crime_jobs.model import heads
 from crime_jobs.model.places import states

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from crime_jobs.jobs._base import Config, mart
+from crime_jobs.job import Config, mart
 from crime_jobs.jobs._measures import levels, with_share
 
 if TYPE_CHECKING:

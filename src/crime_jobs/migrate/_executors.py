@@ -19,12 +19,12 @@ _kept: dict[tuple[object, ...], Any] = {}
 _RAISED = re.compile(r"crime_jobs\.errors\.(\w+): ([^\n]*)")
 
 
-def client(service: str, settings: Settings, *, attempts: int = aws.ATTEMPTS) -> Any:
+def client(service: str, settings: Settings, *, attempts: int = aws.ATTEMPTS, validated: bool = True) -> Any:
     """Return a client that this process keeps: to make one takes longer than most of what is asked of it.
 
     Parameters
     ----------
-    service, settings, attempts
+    service, settings, attempts, validated
         See `crime_jobs.aws.client`.
 
     Returns
@@ -34,9 +34,9 @@ def client(service: str, settings: Settings, *, attempts: int = aws.ATTEMPTS) ->
     """
     # Endpoints and credentials come from the environment, which a test may change.
     told = tuple(sorted(item for item in os.environ.items() if item[0].startswith("AWS_")))
-    key = (service, settings.region, settings.profile, attempts, told)
+    key = (service, settings.region, settings.profile, attempts, validated, told)
     if key not in _kept:
-        _kept[key] = aws.client(service, settings, attempts=attempts)
+        _kept[key] = aws.client(service, settings, attempts=attempts, validated=validated)
     return _kept[key]
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from crime_jobs import aws
 from crime_jobs.errors import BadInput
+from crime_jobs.migrate import _executors
 from crime_jobs.migrate.ledger import Ledger, entry_of
 from crime_jobs.migrate.rate import Budget
 from crime_jobs.migrate.target import Writer
@@ -94,8 +94,10 @@ class Loader:
         int
             How many rows are in the target.
         """
-        client = aws.client("dynamodb", self.settings, attempts=1)  # the writer has its own patience
-        ledger = Ledger(aws.client("dynamodb", self.settings), *self.ledger)
+        # The writer has its own patience, and `item_of` makes what it sends: to have each attribute looked at
+        # once more takes as long as all the rest.
+        client = _executors.client("dynamodb", self.settings, attempts=1, validated=False)
+        ledger = Ledger(_executors.client("dynamodb", self.settings), *self.ledger)
         writer = Writer(client, self.mapping.target, self.budget.open() if self.budget else None)
         part = _Part(self, f"{self.numbers[index]:05d}", writer, ledger)
         # Of an earlier attempt at it, which was killed: what did not fit then may fit now.

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from crime_jobs import aws
 from crime_jobs.errors import BadInput, WrongUsage
-from crime_jobs.jobs._base import Config
+from crime_jobs.job import Config
 from crime_jobs.migrate._segments import READ_UNIT_BYTES
 from crime_jobs.migrate.config import SHIPPED
 from crime_jobs.migrate.ledger import TABLE

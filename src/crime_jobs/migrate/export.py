@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from crime_jobs import aws
 from crime_jobs.errors import BadInput, CrimeJobsError, JobFailed
-from crime_jobs.jobs._base import Job, Run
+from crime_jobs.job import Job, Run
 from crime_jobs.migrate import _convert, _service_export, rate, runs
 from crime_jobs.migrate._columns import columns_of
 from crime_jobs.migrate._executors import raised_on_executors

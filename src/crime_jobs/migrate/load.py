@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from crime_jobs import errors
 from crime_jobs.errors import BadInput, CrimeJobsError, JobFailed
-from crime_jobs.jobs._base import Job, Run
+from crime_jobs.job import Job, Run
 from crime_jobs.migrate import rate, runs, statistics
+from crime_jobs.migrate._executors import raised_on_executors
 from crime_jobs.migrate._part import Loader, key_and_source
 from crime_jobs.migrate.config import FROM_SETTINGS, LoadConfig, mappings_of, unusable
 from crime_jobs.migrate.ledger import entry_of, open_ledger, table_in
@@ -34,8 +32,6 @@ if TYPE_CHECKING:
 TABLES_AT_ONCE = 4
 #: Keys that collide at most; more of them say that the mapping's keys are wrong.
 MOST_COLLISIONS = 10_000
-
-_RAISED = re.compile(r"crime_jobs\.errors\.(\w+): ([^\n]*)")
 
 
 def now() -> str:
@@ -162,7 +158,8 @@ class Load:
                 self._config.max_error_rows,
             )
             rows = read(self._spark, source, mapping, [part.predicate for part in todo])
-            with raised_by_executors(source, f"{mapping.source} could not be moved"):
+            doing = f"{mapping.source} could not be moved"
+            with raised_on_executors(doing), refusals(source, doing):
                 rows.rdd.mapPartitionsWithIndex(loader).collect()
         self._complete(mapping, len(parts))
 
@@ -270,7 +267,8 @@ def collisions(spark: SparkSession, source: Source, mapping: TableMapping) -> di
     from pyspark.sql import functions as F
 
     keys = replace(mapping, attributes=mapping.keys)
-    with raised_by_executors(source, f"The keys of {mapping.source} could not be read"):
+    doing = f"The keys of {mapping.source} could not be read"
+    with raised_on_executors(doing), refusals(source, doing):
         pairs = read(spark, source, keys, ["1 = 1"]).rdd.mapPartitions(key_and_source(keys))
         found = (
             spark.createDataFrame(pairs, "item_key string, source_key string")
@@ -286,35 +284,6 @@ def collisions(spark: SparkSession, source: Source, mapping: TableMapping) -> di
             hint="Its keys in the mapping leave out what tells its rows apart. Nothing of it was written.",
         )
     return {row.item_key: row.first for row in found}
-
-
-@contextmanager
-def raised_by_executors(source: Source, doing: str) -> Iterator[None]:
-    """Raise again, as itself, what our code raised on an executor: Spark brings it as text only.
-
-    Parameters
-    ----------
-    source
-        The database.
-    doing
-        What was being done, for what the database itself refused.
-
-    Raises
-    ------
-    CrimeJobsError
-        The error.
-    """
-    from py4j.protocol import Py4JError
-    from pyspark.errors import PySparkException
-
-    try:
-        with refusals(source, doing):
-            yield
-    except (Py4JError, PySparkException) as error:
-        if found := _RAISED.search(str(error)):
-            kind = getattr(errors, found[1], JobFailed)
-            raise kind(f"{doing}: {found[2]}") from None  # the rest is the stack of the JVM
-        raise
 
 
 def publish_statistics(run: Run, task: str, found: Sequence[statistics.TableStatistics]) -> None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from crime_jobs.errors import CrimeJobsError, JobFailed
-from crime_jobs.jobs._base import Job, Run
+from crime_jobs.job import Job, Run
 from crime_jobs.migrate import rate, runs, statistics
 from crime_jobs.migrate._compare import (
     DIFFERENT,
@@ -35,6 +35,7 @@ from crime_jobs.migrate._compare import (
     TargetSide,
     compare,
 )
+from crime_jobs.migrate._executors import raised_on_executors
 from crime_jobs.migrate.config import FROM_SETTINGS, MigrationConfig
 from crime_jobs.migrate.ledger import entry_of, open_ledger
 from crime_jobs.migrate.load import (
@@ -43,10 +44,9 @@ from crime_jobs.migrate.load import (
     now,
     plan,
     publish_statistics,
-    raised_by_executors,
 )
 from crime_jobs.migrate.partitions import cut
-from crime_jobs.migrate.source import Source, ask, quoted, read
+from crime_jobs.migrate.source import Source, ask, quoted, read, refusals
 from crime_jobs.model.operations import ALL_TABLES
 from crime_jobs.model.tablemapping import TableMapping
 
@@ -213,7 +213,8 @@ class Validation:
         from pyspark.sql import functions as F
 
         mapping, config, spark = found.table, self._config, self._spark
-        with raised_by_executors(source, f"{mapping.source} and {mapping.target} could not be compared"):
+        doing = f"{mapping.source} and {mapping.target} could not be compared"
+        with raised_on_executors(doing), refusals(source, doing):
             parts = cut(spark, source, mapping, config.part_rows)
             rows = read(spark, source, mapping, [part.predicate for part in parts])
             # By way of RDDs: the sessions of our jobs give Arrow's batches one row each.

@@ -113,12 +113,12 @@ class Attribute:
         pieces = _COLUMN.split(self.template)
         return tuple((text, number % 2 == 1) for number, text in enumerate(pieces) if text)
 
-    @property
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """The columns that it takes."""
         return tuple(text for text, is_column in self.parts if is_column)
 
-    @property
+    @cached_property
     def is_plain(self) -> bool:
         """Whether it is one column, unchanged."""
         return len(self.parts) == 1 and self.parts[0][1]
