@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from crime_jobs.errors import AwsRefused, CrimeJobsError, JobFailed
-from crime_jobs.migrate import _lease, notify, runs
+from crime_jobs.migrate import _lease, notify
+from crime_jobs.migrate._outcome import outcome_of
 from crime_jobs.migrate._watch import listen
 from crime_jobs.migrate.ledger import Ledger
 
@@ -100,14 +101,14 @@ def test_ctrl_c_is_seen_behind_what_it_broke() -> None:
         finally:
             raise ConnectionError("the JVM is gone: row 17 of Sita")
 
-    outcome = runs._outcome({}, failure(broken))
+    outcome = outcome_of({}, failure(broken))
     assert outcome["state"] == "interrupted"
     assert "Sita" not in json.dumps(outcome)
-    assert runs._outcome({}, ValueError("Sita"))["state"] == "failed"
+    assert outcome_of({}, ValueError("Sita"))["state"] == "failed"
 
 
 def test_facts_of_any_type_can_be_kept() -> None:
-    outcome = runs._outcome({"share": 0.5, "when": {1, 2}, "failed": ["T.A"]}, None)
+    outcome = outcome_of({"share": 0.5, "when": {1, 2}, "failed": ["T.A"]}, None)
     assert outcome["facts"] == {"share": 0.5, "when": "{1, 2}", "failed": ["T.A"]}
 
 

@@ -1,8 +1,10 @@
 """One run of a kind at a time: an entry of the ledger says which, and until when it counts as alive.
 
-A thread renews the lease while the run is at work. One that has run out is taken by nobody as it stands:
-`crime_jobs.migrate.runs` first notes that its run is gone, and lets the lease go; `Lease.take` takes free
-ones only. Each of these is a conditional write, so that of two that try, one succeeds.
+A thread renews the lease while the run is at work. One that has run out, of a run that its entry calls
+running, is taken by nobody as it stands: `crime_jobs.migrate.runs` first notes that the run is gone, and
+lets the lease go. `Lease.take` takes those that were let go, and those that have run out whose run has
+nothing more to be noted: it was killed before it had an entry, or between the note of its end and the
+letting go. Each of these is a conditional write, so that of two that try, one succeeds.
 
 *Clocks.* "Until" is a time of day, read by other machines. It is assumed that their clocks differ by less
 than `SKEW_SECONDS`, as they do with Amazon's time service. Should they differ by more, a lease can be taken
@@ -20,6 +22,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from crime_jobs.errors import CrimeJobsError, JobFailed
+from crime_jobs.migrate._outcome import RUNNING
 
 if TYPE_CHECKING:
     from crime_jobs.migrate.ledger import Entry, Ledger
@@ -110,7 +113,7 @@ def let_go(ledger: Ledger, kind: str, run: str, until: str | None = None) -> boo
     Returns
     -------
     bool
-        Whether it was freed.
+        Whether it was freed, by whomever.
     """
     seen = {"run": run} | ({"until": until} if until else {})
     return ledger.update(lock_of(kind), {"run": ""}, only_if=seen)
@@ -127,10 +130,17 @@ class Lease:
         The run's kind.
     run
         The run's entry, ``run#<started>#<id>``.
+
+    Attributes
+    ----------
+    may_be_held
+        Whether it was taken, or asked for without an answer: then it must be let go.
     """
 
     def __init__(self, ledger: Ledger, kind: str, run: str) -> None:
         self._ledger, self._kind, self._run = ledger, kind, run
+        self.may_be_held = False
+        self._asked = time.monotonic()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -146,15 +156,28 @@ class Lease:
         first: str | None = None
         while True:
             lock = self._ledger.get(lock_of(self._kind)) or {}
-            mine = {"run": self._run, "until": now(LEASE_SECONDS)}
-            if not lock.get("run"):
-                if self._ledger.update(lock_of(self._kind), mine, only_if={"run": lock.get("run")}):
+            if self._is_free(lock):
+                self.may_be_held, self._asked = True, time.monotonic()
+                mine = {"run": self._run, "until": now(LEASE_SECONDS)}
+                # Its time too: one that was only paused may have woken, and renewed it.
+                seen = {name: lock.get(name) for name in mine}
+                if self._ledger.update(lock_of(self._kind), mine, only_if=seen):
                     return
+                self.may_be_held = False
                 continue
             first = first or lock["until"]
             if lock["until"] != first or time.monotonic() > end:  # renewed: it is alive
                 raise self._refused(lock)
             time.sleep(0.3)
+
+    def _is_free(self, lock: Entry) -> bool:
+        holder = lock.get("run")
+        if not holder or holder == self._run:
+            return True
+        if is_alive(lock, holder):
+            return False
+        run = self._ledger.get(holder)
+        return not run or run["state"] != RUNNING
 
     def _refused(self, lock: Entry) -> JobFailed:
         _, since, other = lock["run"].split("#")
@@ -179,7 +202,7 @@ class Lease:
         self._thread.start()
 
     def _renew(self, ledger: Ledger, stop: Callable[[JobFailed], None]) -> None:
-        renewed = time.monotonic()
+        renewed = self._asked  # not now: the taking may have taken long, and others count from then
         while not self._ended.wait(RENEW_SECONDS):
             asked = time.monotonic()
             try:

@@ -161,7 +161,7 @@ def watch(given: str, lines: Iterable[bytes]) -> None:
     """
     from crime_jobs import aws
     from crime_jobs.errors import CrimeJobsError
-    from crime_jobs.migrate import notify, runs
+    from crime_jobs.migrate import _outcome, notify, runs
     from crime_jobs.migrate.ledger import open_ledger
     from crime_jobs.settings import Settings
 
@@ -176,7 +176,7 @@ def watch(given: str, lines: Iterable[bytes]) -> None:
     outcome, is_done = listen(lines)
     if is_done:
         return
-    outcome = outcome or runs.killed(told["again"])
+    outcome = outcome or _outcome.killed(told["again"])
     for pause in (*PAUSES, 0):
         try:
             runs.finish(ledger, told["kind"], told["run"], outcome)

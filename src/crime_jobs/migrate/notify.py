@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from crime_jobs import aws
 from crime_jobs.errors import CrimeJobsError
 from crime_jobs.migrate import _lease
+from crime_jobs.migrate._outcome import DONE, FAILED, INTERRUPTED, RUNNING
 
 if TYPE_CHECKING:
     from crime_jobs.migrate.ledger import Entry, Ledger
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 #: Seconds after which a claim that came to nothing no longer counts.
 CLAIM_SECONDS = 120.0
 
-#: States of a run.
-RUNNING, DONE, FAILED, INTERRUPTED = "running", "done", "failed", "interrupted"
 #: States of the telling of its end.
 UNTOLD, CLAIMED, TOLD, NO_TOPIC = "no", "claimed", "yes", "no topic"
 
@@ -189,7 +188,8 @@ def tell(
     topic
         ARN of the topic; by default the one that the run itself was to tell.
     by
-        Who tells: another name for each that may try.
+        Who tells: another name for each that may try. A claim by that name is an earlier try of its own,
+        and does not hold it up.
     gone
         Those of whom it is known that they no longer live: their claims don't count.
 
@@ -207,7 +207,8 @@ def tell(
     if not run or run["state"] == RUNNING or run["told"] in (TOLD, NO_TOPIC):
         return False
     claim, claimed = run.get("claim"), run["told"] == CLAIMED
-    if claimed and claim not in gone and run["claimed"] > _lease.now(-CLAIM_SECONDS - _lease.SKEW_SECONDS):
+    is_fresh = claimed and run["claimed"] > _lease.now(-CLAIM_SECONDS - _lease.SKEW_SECONDS)
+    if is_fresh and claim not in {*gone, by}:
         return False
     seen = {"told": run["told"], "claim": claim}
     topic = topic or run.get("topic")

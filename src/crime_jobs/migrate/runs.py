@@ -16,12 +16,11 @@ A run is an entry of the ledger, ``run#<started>#<id>``:
 Who notes an end: the run itself, after Ctrl-C and SIGTERM too; if it was killed, its watcher
 (`crime_jobs.migrate._watch`); if that was killed with it, the next run of the task, whatever its kind, once
 the lease has run out (`crime_jobs.migrate._lease`). Each of them writes only where the state is still
-``running``.
+``running``. A run that was killed before it had an entry is known by its lease only, and nobody tells of it.
 """
 
 from __future__ import annotations
 
-import json
 import signal
 import threading
 import uuid
@@ -35,9 +34,10 @@ from typing import TYPE_CHECKING, Any, Self
 from crime_jobs import aws, output
 from crime_jobs.errors import CrimeJobsError, JobFailed
 from crime_jobs.migrate import _lease, notify, statistics
+from crime_jobs.migrate._outcome import DONE, RUNNING, outcome_of
 from crime_jobs.migrate._watch import Watcher
 from crime_jobs.migrate.ledger import Ledger
-from crime_jobs.migrate.notify import DONE, FAILED, INTERRUPTED, RUNNING, UNTOLD
+from crime_jobs.migrate.notify import NO_TOPIC, TOLD, UNTOLD
 
 if TYPE_CHECKING:
     from crime_jobs.migrate.ledger import Entry
@@ -49,8 +49,6 @@ GONE = "gone"
 RUN, WATCHER = "the run", "its watcher"
 
 _AGAIN = "Run it again: it goes on from the part it was at."
-#: An error is shown in an e-mail and on a screen.
-_LONGEST = 2000
 
 
 @dataclass
@@ -90,7 +88,8 @@ def recorded(
     topic
         ARN of the SNS topic that is told of the end; ``None`` for nobody.
     again
-        What to do after a kill: a sentence that says how to run it again.
+        What to do after a kill: a sentence that says how to run it again; it begins with a verb. By
+        default, of a migration, that it goes on from the part it was at.
 
     Yields
     ------
@@ -176,7 +175,7 @@ class _Stopper:
             self.error = JobFailed("The run was ended (SIGTERM).", hint=self._again)
         self._armed = False  # another one must not cut short what the first has begun
         # YARN kills 250 ms later: the watcher must know what it was.
-        self._watcher.send(_outcome({}, self.error))
+        self._watcher.send(outcome_of({}, self.error))
         raise _Stop
 
     def disarm(self) -> None:
@@ -203,7 +202,6 @@ class _Run:
 
     def begin(self) -> None:
         """Take the lease, then say so: a run that is seen as running without a lease is gone."""
-        self._lease.take()
         facts = {
             "kind": self._kind,
             "state": RUNNING,
@@ -216,10 +214,12 @@ class _Run:
             "again": self.again,
         }
         try:
+            self._lease.take()
             self._ledger.put(self.name, facts)
             self.watcher.start()
         except BaseException as error:
-            self.end({}, error)
+            if self._lease.may_be_held:
+                self.end({}, error)
             raise
 
     def keep(self, stopper: _Stopper) -> None:
@@ -236,7 +236,7 @@ class _Run:
             ``False`` if others have noted already that it is gone.
         """
         noted = True
-        outcome = _outcome(facts, error, self.again)
+        outcome = outcome_of(facts, error, self.again)
         self.watcher.send(outcome)  # from here on it can finish what this process can't
         try:
             noted = finish(self._ledger, self._kind, self.name, outcome)
@@ -256,40 +256,8 @@ class _Run:
         self.watcher.close()
 
 
-def _outcome(facts: Mapping[str, Any], error: BaseException | None, again: str = "") -> Entry:
-    """Return what an entry says of an end, in types that JSON has."""
-    found: Entry = {
-        "state": DONE,
-        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
-        "facts": json.loads(json.dumps(facts, default=str)),
-    }
-    if isinstance(error, CrimeJobsError):
-        found |= {"state": FAILED, "error": error.message[:_LONGEST], "hint": error.hint[:_LONGEST]}
-    elif error and _is_interrupted(error):
-        found |= {"state": INTERRUPTED, "error": "It was ended with Ctrl-C.", "hint": again}
-    elif error:
-        hint = f"This is a defect, or Spark's own failure: the run's log says more. {again}"
-        found |= {"state": FAILED, "error": type(error).__name__, "hint": hint}
-    return found
-
-
-def _is_interrupted(error: BaseException) -> bool:
-    """Whether Ctrl-C is behind an error: what is cut off by it may fail in its own way."""
-    seen: BaseException | None = error
-    while seen:
-        if isinstance(seen, KeyboardInterrupt):
-            return True
-        seen = seen.__cause__ or seen.__context__
-    return False
-
-
-def killed(again: str) -> Entry:
-    """Return the end of a run that was killed just now; `again` says how to run it again."""
-    return _outcome({}, JobFailed("The run was killed.", hint=again))
-
-
 def finish(ledger: Ledger, kind: str, name: str, outcome: Entry) -> bool:
-    """Note how a run ended, unless that was noted, and free its lease.
+    """Note how a run ended, unless another end was noted, and free its lease.
 
     Parameters
     ----------
@@ -305,7 +273,7 @@ def finish(ledger: Ledger, kind: str, name: str, outcome: Entry) -> bool:
     Returns
     -------
     bool
-        Whether it was noted now.
+        Whether this is what stands there now.
     """
     _, started, _ = name.split("#")
     ended, seconds = outcome["ended"], None
@@ -344,6 +312,8 @@ def sweep(ledger: Ledger, client: notify.Sns, topic: str | None) -> None:
     """
     mine = uuid.uuid4().hex[:12]
     for name, run in list(ledger.entries("run#")):
+        if run["told"] in (TOLD, NO_TOPIC):  # nearly all of a long history: no question each
+            continue
         if run["state"] == RUNNING and not _bury(ledger, name, run):
             continue
         try:
@@ -368,7 +338,7 @@ def _bury(ledger: Ledger, name: str, run: Entry) -> bool:
         f"It gave no sign of life{words}: it was killed, or its machine was.",
         hint=f"Unless a later run did it all: {run['again'][0].lower()}{run['again'][1:]}",
     )
-    finish(ledger, run["kind"], name, _outcome({}, error) | {"ended": seen})
+    finish(ledger, run["kind"], name, outcome_of({}, error) | {"ended": seen})
     return True
 
 
