@@ -29,6 +29,8 @@ JAVA_RELEASES = (8, 11, 17)
 JOB_CONF = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.adaptive.enabled": "true",
+    # A second copy of a slow task would write to DynamoDB beside the first.
+    "spark.speculation": "false",
     # Not zstd: Hive 3.1 reads that only where Hadoop has its native library.
     "spark.sql.parquet.compression.codec": "snappy",
     # Arrow carries landing files, a row a file: one at a time, so that no two are held in memory.

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from boto3.dynamodb.types import Binary
 
@@ -64,7 +65,8 @@ def test_every_type_at_its_edges(stack: Stack, session: Session, old: OldDatabas
             'ab', TO_DATE('2014-02-28 23:59:59', 'YYYY-MM-DD HH24:MI:SS'),
             TO_TIMESTAMP('2014-03-31 23:59:59.120000', 'YYYY-MM-DD HH24:MI:SS.FF6'),
             TIMESTAMP '2014-03-31 23:59:59.5 +05:30', 'एफ़आईआर 👮 '' "', HEXTORAW('00FF7F80'), 0.1);
-        INSERT INTO EDGES VALUES (2, -99999999999999999999999999999999999999, 0, -0.00, '', NULL, NULL,
+        INSERT INTO EDGES VALUES (2, -99999999999999999999999999999999999999, 0, -0.00, '', NULL,
+            TIMESTAMP '-0043-03-15 12:00:00',
             TO_TIMESTAMP('0001-01-01 00:00:00', 'YYYY-MM-DD HH24:MI:SS'), NULL, '', NULL, -1E100);
         """
     )
@@ -93,6 +95,7 @@ def test_every_type_at_its_edges(stack: Stack, session: Session, old: OldDatabas
         "EXACT": Decimal("-" + "9" * 38),
         "WIDE": Decimal(0),
         "LOOSE": Decimal(0),
+        "DAY_": "-0043-03-15T12:00:00",
         "MOMENT": "0001-01-01T00:00:00",
         "NUM": Decimal("-1E100"),
     }
@@ -175,6 +178,43 @@ def test_another_mapping_under_the_same_name_is_refused(session: Session, old: O
     assert said.exit_code == 3
     assert "another mapping" in said.message
     assert "again=true" in said.hint
+
+
+def test_another_database_under_the_same_name_is_refused(session: Session, old: OldDatabase) -> None:
+    rows_of(old, 3)
+    mapping = old.mappings(keyed(old))
+    assert session.run("migrate", **old.who, mappings=mapping).exit_code == 0
+    elsewhere = {**old.who, "url": f"{old.url};LOCK_TIMEOUT=2000"}
+    said = session.run("migrate", **elsewhere, mappings=mapping)
+    assert said.exit_code == 3
+    assert "another database" in said.message
+    moved = session.run("migrate", **elsewhere, mappings=mapping, same_source=True)
+    assert moved.exit_code == 0, moved
+
+
+def test_a_column_without_a_rule_matters_only_where_it_is_used(session: Session, old: OldDatabase) -> None:
+    for table in ("ODD", "OTHER"):
+        old.sql(f"CREATE TABLE {table} (ID NUMBER(4) PRIMARY KEY, SPAN INTERVAL DAY TO SECOND);")
+    rule = old.to("ODD", "ID")
+    said = session.run("migrate", **old.who, mappings=old.mappings(rule, tables="ODD"))
+    assert said.exit_code == 3
+    assert "SPAN is INTERVAL" in said.message
+    rule["mapping-parameters"]["exclude-columns"] = ["SPAN"]
+    said = session.run("migrate", **old.who, mappings=old.mappings(rule, tables="ODD"))
+    assert said.exit_code == 0, said
+
+
+def test_tables_of_the_lake_keep_the_rows_of_other_migrations(
+    session: Session, old: OldDatabase, tmp_path: Path
+) -> None:
+    rows_of(old, 2)
+    lake = {"lake": str(tmp_path / "lake")}
+    for task in ("one", "two", "one"):
+        told = {**old.who, "task": f"{old.schema}-{task}"}
+        assert session.run("migrate", lake, **told, mappings=old.mappings(keyed(old))).exit_code == 0
+    files = f"{tmp_path}/lake/migration_statistics/*.parquet"
+    found = duckdb.connect().execute(f"SELECT task FROM read_parquet('{files}') ORDER BY task").fetchall()
+    assert found == [(f"{old.schema}-one",), (f"{old.schema}-two",)]
 
 
 def test_throttling_and_unprocessed_items_lose_nothing(

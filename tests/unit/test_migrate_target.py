@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from crime_jobs.errors import AwsRefused
 from crime_jobs.migrate._patience import FIRST_PAUSE, LONGEST_PAUSE, PATIENCE
-from crime_jobs.migrate.target import BATCH_BYTES, BATCH_ITEMS, Writer
-from crime_jobs.model.items import Item, item_bytes
+from crime_jobs.migrate.target import BATCH_ITEMS, Writer
+from crime_jobs.model.items import Item
 
 Answer = Exception | Callable[[int], int]
 
@@ -133,15 +133,6 @@ def test_batches_are_full() -> None:
     empty = Table()
     written(empty, 0)
     assert empty.calls == []
-
-
-def test_a_batch_is_never_above_16_mb(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Large items go in smaller batches (a DynamoDB item itself could not be so large)."""
-    table = Table()
-    size = BATCH_BYTES // 3
-    written(table, 7, size=size - 10)
-    assert [len(call) for call in table.calls] == [3, 3, 1]
-    assert all(sum(map(item_bytes, call)) <= BATCH_BYTES for call in table.calls)
 
 
 def test_only_what_was_left_is_sent_again() -> None:

@@ -7,15 +7,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from crime_jobs import aws
 from crime_jobs.errors import WrongUsage
-from crime_jobs.migrate.config import SHIPPED, unusable
+from crime_jobs.migrate.config import mapping_text, unusable
 from crime_jobs.model.tablemapping import BadMapping, Mappings
 
 if TYPE_CHECKING:
@@ -141,7 +139,7 @@ def request(service: Service, wanted: Wanted) -> dict[str, Any]:
     BadInput
         If the mapping can't be used.
     """
-    text = mapping_text(service, wanted.mappings)
+    text = checked_mapping(service, wanted.mappings)
     told = {**TASK_SETTINGS, "Logging": {"EnableLogging": wanted.logs}}
     return {
         "ReplicationTaskIdentifier": checked(wanted.task),
@@ -159,7 +157,7 @@ def request(service: Service, wanted: Wanted) -> dict[str, Any]:
     }
 
 
-def mapping_text(service: Service, place: str) -> str:
+def checked_mapping(service: Service, place: str) -> str:
     """Read a table mapping, and make sure that it is one.
 
     Parameters
@@ -181,26 +179,7 @@ def mapping_text(service: Service, place: str) -> str:
     BadInput
         If it can't be used.
     """
-    try:
-        if not place:
-            text = (files("crime_jobs.migrate") / SHIPPED).read_text(encoding="utf-8")
-        elif "://" in place:
-            bucket, key = aws.split_uri(place, "--mappings")
-            with aws.refusals(f"Reading the mapping {place}"):
-                text = (
-                    aws.client("s3", service.settings)
-                    .get_object(Bucket=bucket, Key=key)["Body"]
-                    .read()
-                    .decode()
-                )
-        else:
-            text = Path(place).read_text(encoding="utf-8")
-    except OSError as error:
-        raise WrongUsage(
-            f"The mapping {place} can't be read: {error.strerror}.", hint="Name another with --mappings."
-        ) from error
-    except UnicodeDecodeError as error:
-        raise unusable(place, BadMapping("it is not UTF-8")) from error
+    text = mapping_text(place, service.settings)
     try:
         Mappings(text)
     except BadMapping as error:

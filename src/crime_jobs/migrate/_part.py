@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from crime_jobs.errors import BadInput
+from crime_jobs.errors import BadInput, JobFailed
 from crime_jobs.migrate import _executors
 from crime_jobs.migrate.ledger import Ledger, entry_of
 from crime_jobs.migrate.rate import Budget
@@ -100,6 +101,7 @@ class Loader:
         ledger = Ledger(_executors.client("dynamodb", self.settings), *self.ledger)
         writer = Writer(client, self.mapping.target, self.budget.open() if self.budget else None)
         part = _Part(self, f"{self.numbers[index]:05d}", writer, ledger)
+        part.claim()
         # Of an earlier attempt at it, which was killed: what did not fit then may fit now.
         ledger.forget(entry_of("exception", self.mapping.source, part.number, ""))
         for row in rows:
@@ -115,6 +117,18 @@ class _Part:
         self.rows = self._errors = self._collided = 0
         self._began = self._noted = time.monotonic()
         self._since = time.time()
+        self._by = uuid.uuid4().hex
+
+    def claim(self) -> None:
+        """Say that from now on this task writes the part: whoever was at it before can note nothing any more.
+
+        A killed driver's tasks, and those of a run that was interrupted, may go on for a while.
+        """
+        self._ledger.update(self._entry, {"by": self._by, "done": False})
+
+    @property
+    def _entry(self) -> str:
+        return entry_of("partition", self._loader.mapping.source, self.number)
 
     def move(self, row: Mapping[str, Any]) -> None:
         mapping = self._loader.mapping
@@ -128,7 +142,7 @@ class _Part:
             winner = self._loader.collided.get(key_text(mapping, item))
             if winner is not None and winner != source_key(mapping, row):
                 self._collided += 1
-                self._except(row, "collision", "", "another row has the same key in the target")
+                self._except(row, "collision", "", "another row, with a lesser primary key, has the same key")
                 return
         self._writer.put(item)
         self.rows += 1
@@ -149,7 +163,8 @@ class _Part:
             "updated": datetime.now(UTC).isoformat(timespec="seconds"),
             "done": done,
         }
-        self._ledger.update(entry_of("partition", self._loader.mapping.source, self.number), facts)
+        if not self._ledger.update(self._entry, facts, only_if={"by": self._by}):
+            raise JobFailed(f"part {self.number} was taken over by another run", hint="Let that one finish.")
 
     def _except(self, row: Mapping[str, Any], kind: str, attribute: str, reason: str) -> None:
         key = source_key(self._loader.mapping, row)

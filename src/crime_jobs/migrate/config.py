@@ -64,12 +64,53 @@ class LoadConfig(MigrationConfig):
         Rows of a table that may not fit before the table counts as failed; they are listed either way.
     again
         Forget what was done, and load everything again.
+    same_source
+        Go on although the URL is another than the one it was begun with: the same database has moved.
     """
 
     write_units: Annotated[float, Field(ge=0)] = 0
     part_rows: Annotated[int, Field(ge=1)] = 50_000
     max_error_rows: Annotated[int, Field(ge=0)] = 0
     again: bool = False
+    same_source: bool = False
+
+
+def mapping_text(place: str, settings: Settings) -> str:
+    """Read a mapping's file.
+
+    Parameters
+    ----------
+    place
+        Path or ``s3://`` URI; empty for that of the legacy schema.
+    settings
+        Region and profile, for one on S3.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    WrongUsage
+        If it is not there.
+    BadInput
+        If it is not UTF-8.
+    """
+    try:
+        if not place:
+            return (files("crime_jobs.migrate") / SHIPPED).read_text(encoding="utf-8")
+        if "://" in place:
+            bucket, key = aws.split_uri(place, "mappings")
+            with aws.refusals(f"Reading the mapping {place}"):
+                body = aws.client("s3", settings).get_object(Bucket=bucket, Key=key)["Body"]
+                return str(body.read().decode())
+        return Path(place).read_text(encoding="utf-8")
+    except OSError as error:
+        raise WrongUsage(
+            f"The mapping {place} can't be read: {error.strerror}.", hint="Name another with --mappings."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise unusable(place, BadMapping("it is not UTF-8")) from error
 
 
 def mappings_of(config: MigrationConfig, settings: Settings) -> Mappings:
@@ -93,25 +134,10 @@ def mappings_of(config: MigrationConfig, settings: Settings) -> Mappings:
     BadInput
         If it is not one, or asks for something that is not done.
     """
-    place = config.mappings
     try:
-        if not place:
-            text = (files("crime_jobs.migrate") / SHIPPED).read_text(encoding="utf-8")
-        elif "://" in place:
-            bucket, key = aws.split_uri(place, "mappings")
-            with aws.refusals(f"Reading the mapping {place}"):
-                body = aws.client("s3", settings).get_object(Bucket=bucket, Key=key)["Body"]
-                text = body.read().decode()
-        else:
-            text = Path(place).read_text(encoding="utf-8")
-    except OSError as error:
-        raise WrongUsage(
-            f"The mapping {place} can't be read: {error.strerror}.", hint="Name another with mappings=…"
-        ) from error
-    try:
-        return Mappings(text)
+        return Mappings(mapping_text(config.mappings, settings))
     except BadMapping as error:
-        raise unusable(place, error) from error
+        raise unusable(config.mappings, error) from error
 
 
 def unusable(place: str, error: BadMapping) -> BadInput:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from crime_jobs.errors import BadInput, CrimeJobsError, JobFailed
 from crime_jobs.job import Job, Run
 from crime_jobs.migrate import rate, runs, statistics
-from crime_jobs.migrate._executors import raised_on_executors
+from crime_jobs.migrate._executors import raised_on_executors, side_by_side
 from crime_jobs.migrate._part import Loader, key_and_source
 from crime_jobs.migrate.config import FROM_SETTINGS, LoadConfig, mappings_of, unusable
 from crime_jobs.migrate.ledger import entry_of, open_ledger, table_in
@@ -23,15 +22,15 @@ from crime_jobs.model.operations import ALL_TABLES
 from crime_jobs.model.tablemapping import BadMapping, TableMapping
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
     from crime_jobs.migrate.config import MigrationConfig
     from crime_jobs.settings import Settings
 
-#: Tables that are under way at a time: while the last part of one is written, the next one's are read.
-TABLES_AT_ONCE = 4
 #: Keys that collide at most; more of them say that the mapping's keys are wrong.
 MOST_COLLISIONS = 10_000
+#: So many are kept in the ledger, where an entry may have 400 KB; more are looked for again after a kill.
+KEPT_COLLISIONS = 50
 
 
 def now() -> str:
@@ -65,7 +64,7 @@ def plan(
     """
     mappings = mappings_of(config, settings)
     source = connect(settings, config.url, config.secret)
-    tables = catalogue(spark, source, mappings.schemas)
+    tables = catalogue(spark, source, mappings.schemas, mappings.selects)
     try:
         return source, mappings.resolve(tables)
     except BadMapping as error:
@@ -88,6 +87,7 @@ class Load:
         self._run, self._config, self._settings = run, config, run.settings
         self._spark = run.spark
         self._ledger = open_ledger(run.settings, config.task, config.ledger)
+        self._moved = 0
 
     def work(self) -> None:
         """Move what is not moved yet, publish the statistics, tell how it ended.
@@ -97,7 +97,14 @@ class Load:
         CrimeJobsError
             If a table could not be moved, or rows of it do not fit. What was moved stays.
         """
-        with runs.recorded(self._settings, self._ledger, "migrate", self._config.topic) as record:
+        # Killed, it must not begin anew when it is run again.
+        again = (
+            "Run it again without again=true: it goes on from the part it was at."
+            if self._config.again
+            else ""
+        )
+        topic = self._config.topic
+        with runs.recorded(self._settings, self._ledger, "migrate", topic, again=again) as record:
             source, mappings = plan(self._spark, self._settings, self._config)
             if self._config.again:
                 for prefix in ("partition#", "exception#", "table#"):
@@ -108,6 +115,7 @@ class Load:
             self._publish_exceptions(mappings)
             record.facts.update(
                 tables=len(mappings),
+                parts_moved_now=self._moved,
                 rows=sum(one.FullLoadRows for one in found),
                 error_rows=sum(one.FullLoadErrorRows + one.FullLoadCondtnlChkFailedRows for one in found),
             )
@@ -116,29 +124,16 @@ class Load:
                 raise _summed_up(failed)
 
     def _load_all(self, source: Source, mappings: Sequence[TableMapping]) -> dict[str, CrimeJobsError]:
-        host = self._spark.conf.get("spark.driver.host") or "127.0.0.1"
-        limit = self._config.write_units
         failed: dict[str, CrimeJobsError] = {}
-        served = rate.Served(limit, host) if limit else None
 
-        def load(mapping: TableMapping) -> None:
+        def load(mapping: TableMapping, budget: rate.Budget | None) -> None:
             try:
-                self._load(source, mapping, served.budget if served else None)
+                self._load(source, mapping, budget)
             except CrimeJobsError as error:
                 failed[str(mapping.source)] = error
                 self._set(mapping, TableState=statistics.ERROR, LastUpdateTime=now())
 
-        pool = ThreadPoolExecutor(TABLES_AT_ONCE)
-        try:
-            for done in [pool.submit(load, mapping) for mapping in mappings]:
-                done.result()
-        except BaseException:  # Ctrl-C too: without this, Python would wait for all of Spark's jobs
-            pool.shutdown(wait=False, cancel_futures=True)
-            self._spark.sparkContext.cancelAllJobs()
-            raise
-        finally:
-            if served:
-                served.close()
+        side_by_side(self._spark, mappings, self._config.write_units, load)
         return failed
 
     def _load(self, source: Source, mapping: TableMapping, budget: rate.Budget | None) -> None:
@@ -147,26 +142,31 @@ class Load:
         if todo:
             create_table(self._ledger.client, mapping)
             self._set(mapping, TableState=statistics.FULL_LOAD, LastUpdateTime=now())
-            collided = collisions(self._spark, source, mapping) if mapping.may_collide else {}
             loader = Loader(
                 mapping,
                 self._settings,
                 (self._config.task, self._config.ledger),
                 tuple(part.number for part in todo),
-                collided,
+                self._collided(source, mapping),
                 budget,
                 self._config.max_error_rows,
             )
             rows = read(self._spark, source, mapping, [part.predicate for part in todo])
             doing = f"{mapping.source} could not be moved"
             with raised_on_executors(doing), refusals(source, doing):
-                rows.rdd.mapPartitionsWithIndex(loader).collect()
+                self._moved += len(rows.rdd.mapPartitionsWithIndex(loader).collect())
         self._complete(mapping, len(parts))
 
     def _parts(self, source: Source, mapping: TableMapping) -> tuple[list[Part], set[int]]:
         """Return the parts of a table, those of an earlier run if there was one, and which are done."""
         known = self._ledger.get(entry_of("table", mapping.source)) or {}
-        print_ = fingerprint(mapping)
+        print_, url = fingerprint(mapping), self._config.url
+        if known.get("url", url) != url and not self._config.same_source:
+            raise BadInput(
+                f"{mapping.source} was begun from another database, {known['url']}.",
+                hint="Give this one a name of its own with task=…; or say again=true to load it anew; or, if "
+                "the same database has moved to this URL, same_source=true.",
+            )
         if known.get("mapping", print_) != print_:  # without one, only a validation has noted something
             raise BadInput(
                 f"{mapping.source} was begun under another mapping, or its columns have changed since.",
@@ -177,6 +177,7 @@ class Load:
             found = [Part(int(name.rpartition("#")[2]), e["predicate"]) for name, e in entries.items()]
             return found, {p.number for p, e in zip(found, entries.values(), strict=True) if e.get("done")}
         parts = cut(self._spark, source, mapping, self._config.part_rows)
+        self._ledger.forget(entry_of("partition", mapping.source, ""))  # of a cut that was interrupted
         for part in parts:
             self._ledger.put(_part_entry(mapping, part.number), {"predicate": part.predicate, "done": False})
         self._set(
@@ -185,9 +186,22 @@ class Load:
             TableState=statistics.BEFORE_LOAD,
             FullLoadStartTime=now(),
             mapping=print_,
+            url=url,
             parts=len(parts),
         )
         return parts, set()
+
+    def _collided(self, source: Source, mapping: TableMapping) -> dict[str, str]:
+        """Return the keys of several rows, from the ledger if an earlier run looked for them already."""
+        if not mapping.may_collide:
+            return {}
+        known = (self._ledger.get(entry_of("table", mapping.source)) or {}).get("collisions")
+        if known is not None:
+            return dict(known)
+        found = collisions(self._spark, source, mapping)
+        if len(found) <= KEPT_COLLISIONS:
+            self._set(mapping, collisions=found)
+        return found
 
     def _complete(self, mapping: TableMapping, parts: int) -> None:
         entries = list(self._ledger.entries(entry_of("partition", mapping.source, "")))
@@ -218,7 +232,7 @@ class Load:
             rows.append((self._config.task, table, targets.get(table, ""), *about))
         ddl = "task string, source_table string, target_table string, source_key string, kind string, "
         frame = self._spark.createDataFrame(rows, ddl + "attribute string, reason string")
-        self._run.publish("migrate", "migration_exceptions", frame)
+        publish_of(self._run, "migrate", "migration_exceptions", self._config.task, frame)
 
 
 def _part_entry(mapping: TableMapping, number: int) -> str:
@@ -286,6 +300,26 @@ def collisions(spark: SparkSession, source: Source, mapping: TableMapping) -> di
     return {row.item_key: row.first for row in found}
 
 
+def publish_of(run: Run, job: str, table: str, task: str, rows: DataFrame, **facts: Any) -> None:
+    """Publish a task's rows of a table that several tasks share; those of the others stay.
+
+    Parameters
+    ----------
+    run, job, table
+        As `crime_jobs.job.Run.publish` takes them.
+    task
+        Name of the migration.
+    rows
+        All that the table shall have of it.
+    **facts
+        What else the report says.
+    """
+    from pyspark.sql import functions as F
+
+    others = run.read(table).where(F.col("task") != task) if run.has(table) else None
+    run.publish(job, table, rows if others is None else others.unionByName(rows), **facts)
+
+
 def publish_statistics(run: Run, task: str, found: Sequence[statistics.TableStatistics]) -> None:
     """Publish the statistics of a migration as a table of the lake.
 
@@ -309,7 +343,7 @@ def publish_statistics(run: Run, task: str, found: Sequence[statistics.TableStat
         for one in found
     ]
     frame = run.spark.createDataFrame(rows, ALL_TABLES["migration_statistics"].ddl)
-    run.publish("migrate", "migration_statistics", frame)
+    publish_of(run, "migrate", "migration_statistics", task, frame)
 
 
 #: A column of `migration_statistics` to DMS's name: ``full_load_rows`` is ``FullLoadRows``.

@@ -63,11 +63,11 @@ def cut(spark: SparkSession, source: Source, mapping: TableMapping, part_rows: i
     """
     if mapping.ranges:
         column, bounds = mapping.ranges
-        numeric = _kind(mapping, column) == "number"
+        numeric = mapping.kinds[column] == "number"
         return _parts(_ranges(aliases(mapping)[column], bounds if numeric else [literal(b) for b in bounds]))
     table = f"{quoted(mapping.source.schema)}.{quoted(mapping.source.name)}"
     first = mapping.source.primary_key[0]
-    if _kind(mapping, first) == "number":
+    if mapping.kinds[first] == "number":
         name = quoted(first)
         sql = f"SELECT COUNT(*), {exact(f'MIN({name})')}, {exact(f'MAX({name})')} FROM {table}"  # noqa: S608
         rows, least, most = ask(spark, source, sql)
@@ -79,12 +79,11 @@ def cut(spark: SparkSession, source: Source, mapping: TableMapping, part_rows: i
     number = _number(int(rows or 0), part_rows)
     if number == 1:
         return _parts(["1 = 1"])
-    key = " || '|' || ".join(aliases(mapping)[name] for name in mapping.source.primary_key)
+    # As text that no session's settings change: a part must hold the same rows whoever asks.
+    columns = ((name, aliases(mapping)[name]) for name in mapping.source.primary_key)
+    texts = (exact(alias) if mapping.kinds[name] == "number" else alias for name, alias in columns)
+    key = " || '|' || ".join(texts)
     return _parts([f"ORA_HASH({key}, {number - 1}) = {n}" for n in range(number)])
-
-
-def _kind(mapping: TableMapping, column: str) -> str:
-    return next(one.kind for one in mapping.source.columns if one.name == column)
 
 
 def _number(rows: int, part_rows: int) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -31,15 +31,20 @@ _KINDS: dict[int, Kind] = {
     **dict.fromkeys((1, 12, -9, -15), "text"),
     91: "date",
     93: "timestamp",
-    **dict.fromkeys((2014, -101, -102), "timestamptz"),
+    **dict.fromkeys((2014, -101), "timestamptz"),
+    -102: "timestampltz",
     **dict.fromkeys((2005, 2011), "clob"),
     **dict.fromkeys((-2, -3, 2004), "raw"),
 }
 
+#: SYYYY: years before Christ have a sign; the others have a blank in its place, or nothing.
+_MOMENT = 'SYYYY-MM-DD"T"HH24:MI:SS'
 _FORMATS: dict[Kind, str] = {
-    "date": 'YYYY-MM-DD"T"HH24:MI:SS',
-    "timestamp": 'YYYY-MM-DD"T"HH24:MI:SS.FF9',
-    "timestamptz": 'YYYY-MM-DD"T"HH24:MI:SS.FF9TZH:TZM',
+    "date": f"TO_CHAR({{}}, '{_MOMENT}')",
+    "timestamp": f"TO_CHAR({{}}, '{_MOMENT}.FF9')",
+    "timestamptz": f"TO_CHAR({{}}, '{_MOMENT}.FF9TZH:TZM')",
+    # It has the zone of whoever looks: in UTC it is the same from everywhere.
+    "timestampltz": f"TO_CHAR(SYS_EXTRACT_UTC({{}}), '{_MOMENT}.FF9') || '+00:00'",
 }
 
 #: What Oracle calls tables that were dropped and are in its recycle bin.
@@ -48,7 +53,9 @@ _DROPPED = "BIN$"
 #: A user name and password in Oracle's thin URL: ``jdbc:oracle:thin:scott/tiger@…``.
 _CREDENTIALS = re.compile(r"(?i)^jdbc:oracle:\w+:[^@]+@|[;?&](user|password)=")
 #: Where an error of a driver begins to say something.
-_SAID = re.compile(r"(?:ORA-\d+|SQLException|JdbcSQL\w*Exception|SQLRecoverableException)[^\n]*")
+_SAID = re.compile(r"ORA-\d+[^\n]*|\w*SQL\w*Exception[^\n]*")
+#: Errors about a value, which drivers quote: of these the code alone is told.
+_ABOUT_DATA = re.compile(r"(ORA-0(?:17|18|12|14)\d\d)|SQLDataException")
 
 
 @dataclass(frozen=True)
@@ -152,6 +159,8 @@ def refusals(source: Source, doing: str) -> Iterator[None]:
         if not said and "No suitable driver" not in text:
             raise
         words = said.group() if said else ""
+        if found := _ABOUT_DATA.search(words):
+            words = f"a value could not be read ({found[1] or 'SQLDataException'}; it is not shown)"
         if "No suitable driver" in text:
             words = "no JDBC driver for such a URL is on Spark's class path"
         for hidden in (source.password, source.user):
@@ -183,7 +192,9 @@ def _rows(found: Any, *columns: str) -> Iterator[tuple[str, ...]]:
         yield tuple(str(found.getString(column)) for column in columns)
 
 
-def catalogue(spark: SparkSession, source: Source, schemas: Sequence[str]) -> list[SourceTable]:
+def catalogue(
+    spark: SparkSession, source: Source, schemas: Sequence[str], wanted: Callable[[SourceTable], bool]
+) -> list[SourceTable]:
     """Ask the database for its tables.
 
     Parameters
@@ -194,17 +205,18 @@ def catalogue(spark: SparkSession, source: Source, schemas: Sequence[str]) -> li
         The database.
     schemas
         Patterns of schema names, ``%`` for any text.
+    wanted
+        Says of which tables the columns are asked for.
 
     Returns
     -------
     list of SourceTable
+        Those that are not wanted have no columns.
 
     Raises
     ------
     JobFailed
         If the database refuses or can't be reached.
-    BadInput
-        If a column has a type for which there is no rule.
     """
     with refusals(source, "The source can't be read"), _connection(spark, source) as connection:
         about = connection.getMetaData()
@@ -214,6 +226,9 @@ def catalogue(spark: SparkSession, source: Source, schemas: Sequence[str]) -> li
         for schema in schemas:
             named = _rows(about.getTables(None, schema, "%", types), "TABLE_SCHEM", "TABLE_NAME")
             for owner, name in [pair for pair in named if not pair[1].startswith(_DROPPED)]:
+                if not wanted(SourceTable(owner, name, (), ())):
+                    found.append(SourceTable(owner, name, (), ()))
+                    continue
                 keys = _rows(about.getPrimaryKeys(None, owner, name), "KEY_SEQ", "COLUMN_NAME")
                 key = tuple(column for _, column in sorted((int(n), c) for n, c in keys))
                 found.append(SourceTable(owner, name, tuple(_columns(about, owner, name)), key))
@@ -226,14 +241,9 @@ def _columns(about: Any, schema: str, table: str) -> Iterator[SourceColumn]:
     patterns = [name.replace("_", f"{escape}_") for name in (schema, table)]
     found = about.getColumns(None, *patterns, "%")
     for name, code, type_name in list(_rows(found, "COLUMN_NAME", "DATA_TYPE", "TYPE_NAME")):
-        kind = _KINDS.get(int(code))
+        kind = _KINDS.get(int(code), "other")
         if kind == "timestamp" and type_name == "DATE":  # Oracle's DATE has a time, so it calls itself that
             kind = "date"
-        if kind is None:
-            raise BadInput(
-                f"{schema}.{table}: column {name} is {type_name}, for which there is no type rule.",
-                hint="Exclude the column by the mapping (exclude-columns), or convert it at the source.",
-            )
         yield SourceColumn(name, kind, type_name)
 
 
@@ -264,7 +274,7 @@ def exact(expression: str) -> str:
     return f"TO_CHAR({expression}, 'TM9', 'NLS_NUMERIC_CHARACTERS = ''.,''')"
 
 
-def rendered(column: SourceColumn) -> str:
+def text_of(column: SourceColumn) -> str:
     """Return the SQL that gives a column as the text the type rules take.
 
     Parameters
@@ -275,14 +285,12 @@ def rendered(column: SourceColumn) -> str:
     Returns
     -------
     str
-        An expression of Oracle's SQL, with the column's own name.
+        An expression of Oracle's SQL; binary columns stay as they are.
     """
     name = quoted(column.name)
     if column.kind == "number":
-        return f"{exact(name)} AS {name}"
-    if column.kind in _FORMATS:
-        return f"TO_CHAR({name}, {literal(_FORMATS[column.kind])}) AS {name}"
-    return name
+        return exact(name)
+    return _FORMATS[column.kind].format(name) if column.kind in _FORMATS else name
 
 
 def aliases(mapping: TableMapping) -> dict[str, str]:
@@ -316,10 +324,18 @@ def query(mapping: TableMapping) -> str:
         ``SELECT … FROM …`` without a semicolon; the columns of `aliases` stand at its end.
     """
     used = _used(mapping)
-    columns = [rendered(column) for column in mapping.source.columns if column.name in used]
-    columns += [f"{quoted(name)} AS {alias}" for name, alias in aliases(mapping).items()]
+    known = {column.name: column for column in mapping.source.columns}
+    columns = [f"{text_of(known[name])} AS {quoted(name)}" for name in known if name in used]
+    columns += [f"{_comparable(known[name])} AS {alias}" for name, alias in aliases(mapping).items()]
     table = f"{quoted(mapping.source.schema)}.{quoted(mapping.source.name)}"
     return f"SELECT {', '.join(columns)} FROM {table}"  # noqa: S608 - names, quoted
+
+
+def _comparable(column: SourceColumn) -> str:
+    """Numbers and texts as they are, so that their index serves; others as text that no session changes."""
+    if column.kind in ("number", "text"):
+        return quoted(column.name)
+    return f"RAWTOHEX({quoted(column.name)})" if column.kind == "raw" else text_of(column)
 
 
 def _used(mapping: TableMapping) -> set[str]:

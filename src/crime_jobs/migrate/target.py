@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from crime_jobs import aws
 from crime_jobs.errors import AwsRefused, BadInput
@@ -17,9 +18,9 @@ from crime_jobs.model.tablemapping import TableMapping
 if TYPE_CHECKING:
     from crime_jobs.migrate.rate import Bucket
 
-#: BatchWriteItem: items and bytes of one call
+#: Items of one call of BatchWriteItem. With 400 KB each they are below its 16 MB
 #: (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html).
-BATCH_ITEMS, BATCH_BYTES = 25, 16 * 1024 * 1024
+BATCH_ITEMS = 25
 
 
 def create_table(client: Any, mapping: TableMapping) -> bool:
@@ -63,11 +64,7 @@ def create_table(client: Any, mapping: TableMapping) -> bool:
             made = True
         wait = {"Delay": 1, "MaxAttempts": 120}
         client.get_waiter("table_exists").wait(TableName=mapping.target, WaiterConfig=wait)
-        if made:
-            recovery = {"PointInTimeRecoveryEnabled": True}
-            client.update_continuous_backups(
-                TableName=mapping.target, PointInTimeRecoverySpecification=recovery
-            )
+        _turn_recovery_on(client, mapping.target)
         about = client.describe_table(TableName=mapping.target)["Table"]
     found = (about["KeySchema"], sorted(about["AttributeDefinitions"], key=str))
     if found != (schema, sorted(types, key=str)):
@@ -77,6 +74,27 @@ def create_table(client: Any, mapping: TableMapping) -> bool:
             hint="Name another target table in the mapping, or remove that one.",
         )
     return made
+
+
+def _turn_recovery_on(client: Any, table: str) -> None:
+    """Turn point-in-time recovery on, also where an earlier run was killed before it could."""
+    about = client.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
+    if about.get("PointInTimeRecoveryDescription", {}).get("PointInTimeRecoveryStatus") == "ENABLED":
+        return
+    # "Backups are being enabled for the table": said for some seconds after it was made.
+    for attempt in Retrying(
+        retry=retry_if_exception(lambda e: isinstance(e, ClientError) and aws.code_of(e) in _NOT_YET),
+        wait=wait_random_exponential(max=5),
+        stop=stop_after_delay(120),
+        reraise=True,
+    ):
+        with attempt:
+            client.update_continuous_backups(
+                TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+            )
+
+
+_NOT_YET = {"ContinuousBackupsUnavailableException"}
 
 
 def _keys(mapping: TableMapping) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
@@ -126,7 +144,6 @@ class Writer:
         hint = "Lower write_units, or raise the table's capacity; run it again, it goes on."
         self._patience = Patience(f"The table {table} let nothing through", hint, sleep=sleep, clock=clock)
         self._waiting: list[Item] = []
-        self._bytes = 0
         #: Capacity units that DynamoDB says it took.
         self.units = 0.0
 
@@ -143,17 +160,13 @@ class Writer:
         AwsRefused
             If DynamoDB refuses, or lets nothing through for `crime_jobs.migrate._patience.PATIENCE`.
         """
-        size = item_bytes(item)
-        if self._bytes + size > BATCH_BYTES:
-            self.flush()
         self._waiting.append(item)
-        self._bytes += size
         if len(self._waiting) == BATCH_ITEMS:
             self.flush()
 
     def flush(self) -> None:
         """Put all that is waiting; when this returns, DynamoDB has confirmed all of it."""
-        left, self._waiting, self._bytes = self._waiting, [], 0
+        left, self._waiting = self._waiting, []
         self._patience.progress()
         while left:
             before, left = len(left), self._send(left)

@@ -13,7 +13,6 @@ snapshot: of a source that goes on changing, a row that changed since it was mov
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import TYPE_CHECKING, Annotated, Any
@@ -35,14 +34,14 @@ from crime_jobs.migrate._compare import (
     TargetSide,
     compare,
 )
-from crime_jobs.migrate._executors import raised_on_executors
+from crime_jobs.migrate._executors import raised_on_executors, side_by_side
 from crime_jobs.migrate.config import FROM_SETTINGS, MigrationConfig
 from crime_jobs.migrate.ledger import entry_of, open_ledger
 from crime_jobs.migrate.load import (
-    TABLES_AT_ONCE,
     fingerprint,
     now,
     plan,
+    publish_of,
     publish_statistics,
 )
 from crime_jobs.migrate.partitions import cut
@@ -144,6 +143,7 @@ class Validation:
                 tables=len(found),
                 rows=sum(one.compared for one in found),
                 failed_records=sum(one.failed for one in found),
+                rows_never_moved=sum(one.counts.get(SUSPENDED, 0) for one in found),
             )
             if bad := sorted(
                 str(one.table.source) for one in found if one.failed or one.pending or one.error
@@ -152,22 +152,10 @@ class Validation:
                 raise _summed_up(found, self._run.lake)
 
     def _all(self, source: Source, mappings: Sequence[TableMapping]) -> list[_Found]:
-        host = self._spark.conf.get("spark.driver.host") or "127.0.0.1"
-        limit = self._config.read_units
-        served = rate.Served(limit, host) if limit else None
-        budget = served.budget if served else None
-        pool = ThreadPoolExecutor(TABLES_AT_ONCE)
-        try:
-            begun = [pool.submit(self._table, source, mapping, budget) for mapping in mappings]
-            return [one.result() for one in begun]
-        except BaseException:  # Ctrl-C too: without this, Python would wait for all of Spark's jobs
-            pool.shutdown(wait=False, cancel_futures=True)
-            self._spark.sparkContext.cancelAllJobs()
-            raise
-        finally:
-            pool.shutdown(wait=False)
-            if served:
-                served.close()
+        def compared(mapping: TableMapping, budget: rate.Budget | None) -> _Found:
+            return self._table(source, mapping, budget)
+
+        return side_by_side(self._spark, mappings, self._config.read_units, compared)
 
     def _table(self, source: Source, mapping: TableMapping, budget: rate.Budget | None) -> _Found:
         found = _Found(mapping)
@@ -285,7 +273,8 @@ class Validation:
                 )
                 frames.append(told.select(*named, "item_key", "kind", "attributes"))
         rows = reduce(lambda a, b: a.unionByName(b), frames)
-        self._run.publish("validate", table.name, rows, rows_read=sum(one.compared for one in found))
+        read = sum(one.compared for one in found)
+        publish_of(self._run, "validate", table.name, self._config.task, rows, rows_read=read)
         known = statistics.read(self._ledger.client, self._config.task, self._config.ledger)
         publish_statistics(self._run, self._config.task, known)
 

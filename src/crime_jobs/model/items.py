@@ -5,9 +5,10 @@ Oracle                    DynamoDB
 ========================  =========================================================================
 NUMBER, FLOAT, BINARY_*   N, exact to 38 significant digits, 1E-130 to 9.99E+125; more does not fit
 CHAR, VARCHAR2, N…        S, as it is, blanks at its end included
-DATE                      S, ``2014-03-31T23:59:59``: no zone, since the column has none
+DATE                      S, ``2014-03-31T23:59:59``: no zone, since the column has none; ``-0044`` is 44 BC
 TIMESTAMP                 S, the same with its fraction: ``…59.123456``
-TIMESTAMP WITH … ZONE     S, the same with its offset: ``…59.123456+05:30``
+TIMESTAMP WITH TIME ZONE  S, the same with its offset: ``…59.123456+05:30``
+… WITH LOCAL TIME ZONE    S, the same in UTC: ``…59.123456+00:00``
 CLOB, NCLOB               S
 RAW, BLOB                 B
 NULL, and so ``''``       no attribute
@@ -28,7 +29,7 @@ from collections.abc import Mapping
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Any
 
-from crime_jobs.model.tablemapping import NUMBER, Attribute, TableMapping
+from crime_jobs.model.tablemapping import NUMBER, Attribute, Kind, TableMapping
 
 MAX_ITEM_BYTES = 400 * 1024
 MAX_DIGITS = 38
@@ -101,12 +102,20 @@ def number(text: str) -> str:
     return plain if len(plain) <= MAX_DIGITS + 3 else str(value)
 
 
-def _moment(text: str) -> str:
-    """Leave out the zeros at the end of a fraction: 23:59:59.120000000 is 23:59:59.12."""
-    return _FRACTION.sub(lambda found: "" if found[1] == "." else found[1], text)
+def _canonical_text(kind: Kind, text: str) -> str:
+    """Write a value as it is written everywhere, whatever the database adds to it.
+
+    A moment has no zeros at the end of its fraction (23:59:59.120000000 is 23:59:59.12), and no blank where
+    its year has no sign; a number has one form.
+    """
+    if kind == "number":
+        return number(text)
+    if kind in ("date", "timestamp", "timestamptz", "timestampltz"):
+        return _FRACTION.sub(lambda found: "" if found[1] == "." else found[1], text.lstrip())
+    return text
 
 
-def _rendered(attribute: Attribute, row: Row) -> str | bytes | None:
+def _rendered(mapping: TableMapping, attribute: Attribute, row: Row) -> str | bytes | None:
     if attribute.is_plain:
         return row[attribute.columns[0]]
     parts = []
@@ -114,22 +123,21 @@ def _rendered(attribute: Attribute, row: Row) -> str | bytes | None:
         value = row[text] if is_column else text
         if value is None:  # a text made of a NULL says nothing that can be relied on
             return None
-        if isinstance(value, bytes):
+        if isinstance(value, bytes | bytearray):
             raise Unfit(attribute.name, f"column {text} is binary and can't be part of a text")
-        parts.append(value)
+        parts.append(_canonical_text(mapping.kinds[text], value) if is_column else value)
     return "".join(parts)
 
 
 def _value(attribute: Attribute, value: str | bytes) -> dict[str, Any]:
     if isinstance(value, bytes):
         return {"B": bytes(value)}
+    try:
+        value = _canonical_text(attribute.kind, value)
+    except ValueError as error:
+        raise Unfit(attribute.name, str(error)) from error
     if attribute.kind == "number":
-        try:
-            return {"N": number(value)}
-        except ValueError as error:
-            raise Unfit(attribute.name, str(error)) from error
-    if attribute.kind in ("timestamp", "timestamptz"):
-        value = _moment(value)
+        return {"N": value}
     try:
         value.encode()
     except UnicodeEncodeError as error:
@@ -159,7 +167,12 @@ def item_of(mapping: TableMapping, row: Row) -> Item:
     """
     made: Item = {}
     for attribute in mapping.attributes:
-        value = _rendered(attribute, row)
+        try:
+            value = _rendered(mapping, attribute, row)
+        except Unfit:
+            raise
+        except ValueError as error:  # a number within a text
+            raise Unfit(attribute.name, str(error)) from error
         # bytearray is what Spark gives for binary columns
         if value is not None and (not isinstance(value, str) or value != ""):
             made[attribute.name] = _value(attribute, value if isinstance(value, str) else bytes(value))

@@ -44,7 +44,8 @@ NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 #: What a source column holds, as far as the type rules tell columns apart; see `crime_jobs.model.items`.
-Kind = Literal["number", "text", "date", "timestamp", "timestamptz", "clob", "raw"]
+#: There is no rule for ``other``: such a column may stand in the source, and is refused where it is used.
+Kind = Literal["other", "timestampltz", "number", "text", "date", "timestamp", "timestamptz", "clob", "raw"]
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,11 @@ class TableMapping:
     attributes: tuple[Attribute, ...]
     ranges: tuple[str, tuple[str, ...]] | None = None
 
+    @cached_property
+    def kinds(self) -> dict[str, Kind]:
+        """What each column of the source holds."""
+        return {column.name: column.kind for column in self.source.columns}
+
     def attribute(self, name: str) -> Attribute:
         """Return an attribute by its name."""
         return next(one for one in self.attributes if one.name == name)
@@ -165,10 +171,9 @@ class TableMapping:
 
         So it is if columns are left out, run together, or texts read as numbers (``01`` and ``1``).
         """
-        kinds = {column.name: column.kind for column in self.source.columns}
         joined = any(len(key.columns) > 1 for key in self.keys)
         read = any(
-            key.kind == "number" and kinds[name] != "number" for key in self.keys for name in key.columns
+            key.kind == "number" and self.kinds[name] != "number" for key in self.keys for name in key.columns
         )
         used = {name for key in self.keys for name in key.columns}
         return joined or read or not set(self.source.primary_key) <= used
@@ -251,7 +256,7 @@ class Mappings:
                 raise BadMapping(f"rule {rule.rule_id}: the source has no table {where}")
         if not chosen:
             raise BadMapping("no table of the source is selected")
-        found = [self._resolved(table) for table in chosen]
+        found = [_ruled(self._resolved(table)) for table in chosen]
         targets = [one.target for one in found]
         if twice := sorted({one for one in targets if targets.count(one) > 1}):
             raise BadMapping(f"two source tables go to {', '.join(twice)}")
@@ -305,6 +310,19 @@ def _column(columns: Mapping[str, SourceColumn], name: str, rule: str, table: So
     if name not in columns:
         raise BadMapping(f"rule {rule}: {table} has no column {name!r}")
     return columns[name]
+
+
+def _ruled(mapping: TableMapping) -> TableMapping:
+    """Refuse a mapping that uses a column for whose type there is no rule."""
+    used = {name for attribute in mapping.attributes for name in attribute.columns}
+    used |= set(mapping.source.primary_key)
+    for column in mapping.source.columns:
+        if column.kind == "other" and column.name in used:
+            raise BadMapping(
+                f"{mapping.source}: column {column.name} is {column.type_name}, for which there is no type "
+                "rule; exclude it (exclude-columns), or convert it at the source"
+            )
+    return mapping
 
 
 def _carried(column: SourceColumn) -> Attribute:
