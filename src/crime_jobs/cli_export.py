@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from crime_jobs import aws, output
-from crime_jobs.cli_options import DryRun, Env, Landing, Logs, Output, Profile, Region, settings_for
+from crime_jobs.cli_options import DryRun, Env, Landing, Logs, Output, Profile, Region, pairs, settings_for
 
 if TYPE_CHECKING:
     from crime_jobs.settings import Settings
@@ -32,6 +32,10 @@ Via = Annotated[
     Literal["scan", "service"], typer.Option(help="scan, or service: DynamoDB's own export, a snapshot.")
 ]
 Ledger = Annotated[str | None, typer.Option(help="Name of the ledger's table.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="A further value of the job's configuration."),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -51,6 +55,7 @@ def export(
     logs: Logs = None,
     region: Region = None,
     profile: Profile = None,
+    more: Set = None,
     dry_run: DryRun = False,
     output_format: Output = None,
 ) -> None:
@@ -67,6 +72,8 @@ def export(
         "ledger": ledger,
     }
     options = {name: str(value) for name, value in given.items() if value is not None}
+    options |= pairs(more or [], "--set")
+    _check(settings, options)
     if dry_run:
         _show_plan(settings, options, output_format)
         return
@@ -75,6 +82,13 @@ def export(
     name = options.setdefault("run", new_run())
     output.note(f"Run {name}; should it be stopped, --run {name} goes on.")
     _show_reports(_run(settings, options), output_format, f"Exported to {settings.landing}, run {name}")
+
+
+def _check(settings: Settings, options: dict[str, str]) -> None:
+    from crime_jobs import jobs as registry
+    from crime_jobs.jobs import _runner
+
+    _runner.check_options(registry.find("export"), options, settings)
 
 
 def _run(settings: Settings, options: dict[str, str]) -> list[dict[str, Any]]:
@@ -94,11 +108,8 @@ def _show_reports(reports: list[dict[str, Any]], output_format: output.Format | 
 
 
 def _show_plan(settings: Settings, options: dict[str, str], output_format: output.Format | None) -> None:
-    from crime_jobs import jobs as registry
-    from crime_jobs.jobs import _runner
     from crime_jobs.migrate import _plan
 
-    _runner.check_options(registry.find("export"), options, settings)
     config = _plan.ExportConfig.model_validate(options)
     # As many at once as a session in this process has; a cluster has more, and then more segments.
     rows = _plan.dry_run(settings, config, os.cpu_count() or 1)

@@ -163,7 +163,7 @@ def runs(
     options: Set = None,
     output_format: Output = None,
 ) -> None:
-    """Show the runs of a migration, its validations and exports, and how each ended."""
+    """Show the runs of a migration and its validations, and how each ended; exports: --task export."""
     from crime_jobs.migrate.runs import history
 
     ledger = _ledger(settings_for(env, region=region, profile=profile), _told(options, task=task))

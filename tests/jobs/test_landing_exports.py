@@ -61,7 +61,8 @@ def export(landing: Path, table: legacy.Table, items: list[Item], run: str, ende
     staged = [Staged(name, file.items, file.bytes)]
     surveyed = list(map(Survey(place), staged))
     columns = columns_of(legacy.target_name(table), keys_of(table), merged(surveyed))
-    made = [one for part in enumerate(parts(staged)) for one in Convert(place, columns)(part)]
+    convert = Convert(place, columns)
+    made = [one for part in enumerate(parts(one.file for one in surveyed)) for one in convert(part)]
     manifest = exports.Manifest(
         table=legacy.target_name(table),
         run=run,

@@ -129,6 +129,21 @@ def test_a_folder_of_this_machine_is_refused() -> None:
         step(Work("hot_spots"), MANIFEST, make(landing="data"), None)
 
 
+def test_what_a_job_takes_from_settings_goes_with_its_step() -> None:
+    topic = "arn:aws:sns:us-east-1:000000000000:t"
+    settings = make().model_copy(update={"topic": topic})
+
+    def told(*words: str) -> set[str]:
+        arguments = step(Work(words[0], words[1:]), MANIFEST, settings, None)["HadoopJarStep"]["Args"]
+        return {arguments[n + 1] for n, word in enumerate(arguments) if word == "--set"}
+
+    assert told("export") == {"logs=s3://logs/emr", f"topic={topic}"}
+    assert told("export", "--set", "logs=s3://other") == {"logs=s3://other", f"topic={topic}"}
+    assert told("hot_spots") == set()
+    # What is sent is taken there.
+    assert parse(["export", "--set", "logs=s3://logs/emr"], settings)
+
+
 def test_a_hive_script_gets_its_variables_as_elements() -> None:
     words = ["hive:insight_by_region", "--hivevar", "crime_group=cruelty by husband, or 'relatives'"]
     work = parse(words, make())[0]

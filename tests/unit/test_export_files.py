@@ -11,9 +11,11 @@ import json
 import multiprocessing
 import resource
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow.parquet as pq
 import pytest
@@ -41,9 +43,9 @@ def staged(place: DiskPlace, items: Iterable[dict[str, Any]], number: int = 0) -
 
 
 def converted(place: DiskPlace, files: list[Staged], keys: list[str]) -> list[ExportedFile]:
-    columns = columns_of("t", keys, merged(map(Survey(place), files)))
-    convert = Convert(place, columns)
-    return [one for part in enumerate(parts(files)) for one in convert(part)]
+    surveyed = list(map(Survey(place), files))
+    convert = Convert(place, columns_of("t", keys, merged(surveyed)))
+    return [one for part in enumerate(parts(one.file for one in surveyed)) for one in convert(part)]
 
 
 def test_a_line_is_dynamodbs_own_export_format() -> None:
@@ -60,7 +62,8 @@ def test_the_same_items_make_the_same_bytes_and_their_digest_is_known(tmp_path: 
     one, other = staged(place, items), staged(place, items, 1)
     assert one.sha256 == other.sha256 == hashlib.sha256((tmp_path / one.path).read_bytes()).hexdigest()
     assert (one.items, one.bytes) == (100, (tmp_path / one.path).stat().st_size)
-    assert [i["id"]["S"] for i in items_in(tmp_path / one.path, "x")] == [str(n) for n in range(100)]
+    with (tmp_path / one.path).open("rb") as file:
+        assert [i["id"]["S"] for i in items_in(file, "x")] == [str(n) for n in range(100)]
 
 
 @given(st.lists(st.lists(st.none() | st.text(st.characters(codec="utf-8"))), min_size=1))
@@ -137,8 +140,8 @@ def test_what_is_too_large_for_one_file_goes_on_in_another(
 
 def test_parts_are_as_large_as_may_be_and_keep_the_order() -> None:
     size = _convert.PART_BYTES // 2
-    files = [Staged(str(n), 1, size) for n in range(5)]
-    assert parts(files) == [("0", "1"), ("2", "3"), ("4",)]
+    files = [ExportedFile(path=str(n), rows=1, bytes=size, sha256="") for n in range(5)]
+    assert [[one.path for one in part] for part in parts(files)] == [["0", "1"], ["2", "3"], ["4"]]
     assert parts([]) == [()]
 
 
@@ -166,6 +169,59 @@ def test_a_staged_file_that_was_changed_is_refused_without_a_word_of_what_is_in_
     with pytest.raises((BadInput, JobFailed), match="segment-00000") as second:
         Survey(place)(unknown)
     assert CANARY not in str(second.value)
+
+
+class Replacing(DiskPlace):
+    """Here a file is replaced, as the worker of a killed run does it, as soon as it was opened."""
+
+    @contextmanager
+    def reading(self, name: str) -> Iterator[Path]:
+        with super().reading(name) as path:
+            yield cast("Path", _Replaced(self, name, path))
+
+
+@dataclass
+class _Replaced:
+    place: DiskPlace
+    name: str
+    path: Path
+
+    def open(self, mode: str) -> Any:
+        opened = self.path.open(mode)
+        staged(self.place, [{"id": {"S": "2"}, "new": {"S": CANARY}}])
+        return opened
+
+
+@pytest.mark.parametrize(
+    "other", [[{"id": {"S": "2"}}], [{"id": {"S": CANARY}}, {"id": {"S": "3"}}], [{"new": {"L": []}}]]
+)
+def test_a_file_that_is_replaced_after_the_survey_is_refused_and_leaves_no_table(
+    tmp_path: Path, other: list[dict[str, Any]]
+) -> None:
+    place = DiskPlace(tmp_path)
+    files = [staged(place, [{"id": {"S": "0"}}], 1), staged(place, [{"id": {"S": "1"}}])]
+    surveyed = list(map(Survey(place), files))
+    staged(place, other)
+    convert = Convert(place, columns_of("t", ["id"], merged(surveyed)))
+    (part,) = enumerate(parts(one.file for one in surveyed))
+    with pytest.raises(JobFailed, match=r"segment-00000\.json\.gz of .* has other bytes") as told:
+        convert(part)
+    assert CANARY not in str(told.value)
+    assert sorted(place.sizes()) == sorted(file.path for file in files)
+
+
+def test_what_is_told_of_a_file_is_of_the_bytes_that_were_parsed(tmp_path: Path) -> None:
+    place = DiskPlace(tmp_path)
+    file = staged(place, [{"id": {"S": "1"}}])
+    surveyed = Survey(Replacing(tmp_path))(file)
+    assert (surveyed.file.sha256, surveyed.file.bytes) == (file.sha256, file.bytes)
+    assert surveyed.seen.keys() == {"id"}
+    file = staged(place, [{"id": {"S": "1"}}])
+    convert = Convert(Replacing(tmp_path), columns_of("t", ["id"], merged([surveyed])))
+    made = convert((0, (surveyed.file,)))
+    assert (tmp_path / made[0].path).read_text() == "id\n1\n"
+    with pytest.raises(JobFailed, match="other bytes"):  # it is another one by now
+        convert((0, (surveyed.file,)))
 
 
 def test_an_md5_is_checked_as_well(tmp_path: Path) -> None:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
+from crime_jobs import cli_migrate
 from crime_jobs.cli import main
 from crime_jobs.errors import BadInput, WrongUsage
+from crime_jobs.job import Job, Run
+from crime_jobs.jobs import _runner
+from crime_jobs.migrate import _place, export
 from crime_jobs.migrate._plan import ExportConfig, new_run, plan, rows, shipped_tables
 from crime_jobs.migrate._runlog import RunLog
 from crime_jobs.model import exports, legacy
+from crime_jobs.settings import Settings
 from tests.conftest import make_settings
 
 
@@ -139,12 +146,102 @@ def test_a_file_of_an_export_is_named_with_its_table(path: str, name: str) -> No
 
 
 def test_the_log_is_lines_of_json_and_a_run_that_goes_on_adds_to_it(tmp_path: Path) -> None:
-    settings = make_settings(tmp_path, tmp_path).model_copy(update={"logs": str(tmp_path / "logs")})
-    RunLog(settings, "r1").note("run began", tables=["t"])
-    RunLog(settings, "r1").note("run ended", items=3)
+    settings, logs = make_settings(tmp_path, tmp_path), str(tmp_path / "logs")
+    RunLog(settings, logs, "r1").note("run began", tables=["t"])
+    RunLog(settings, logs, "r1").note("run ended", items=3)
     lines = (tmp_path / "logs" / "export" / "r1.jsonl").read_text().splitlines()
     assert [json.loads(line)["event"] for line in lines] == ["run began", "run ended"]
     # Where logs can't be written, or nobody said where, the export goes on.
     (tmp_path / "file").write_text("")
-    RunLog(settings.model_copy(update={"logs": str(tmp_path / "file")}), "r1").note("run began")
-    RunLog(make_settings(tmp_path, tmp_path), "r1").note("run began")
+    RunLog(settings, str(tmp_path / "file"), "r1").note("run began")
+    RunLog(settings, None, "r1").note("run began")
+
+
+class Bucket:
+    """Of S3, for who may list one folder: what is not there is denied, not missing."""
+
+    def __init__(self, *, lists: bool = True) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.lists = lists
+
+    def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803 - AWS's names
+        if Key not in self.objects:
+            raise ClientError({"Error": {"Code": "AccessDenied"}}, "GetObject")
+        return {"Body": io.BytesIO(self.objects[Key])}
+
+    def list_objects_v2(self, Bucket: str, Prefix: str, MaxKeys: int) -> dict[str, Any]:  # noqa: N803
+        if not self.lists or not Prefix.startswith("emr/export/"):
+            raise ClientError({"Error": {"Code": "AccessDenied"}}, "ListObjectsV2")
+        keys = sorted(key for key in self.objects if key.startswith(Prefix))[:MaxKeys]
+        return {"Contents": [{"Key": key} for key in keys]} if keys else {}
+
+    def put_object(self, Bucket: str, Key: str, Body: bytes) -> None:  # noqa: N803
+        self.objects[Key] = Body
+
+
+def test_the_log_begins_where_what_is_missing_is_denied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bucket = Bucket()
+    monkeypatch.setattr(_place, "client", lambda *_: bucket)
+    settings = make_settings(tmp_path, tmp_path)
+    bucket.objects["emr/export/r1.jsonl-other"] = b""
+    for event in ("run began", "run ended"):
+        RunLog(settings, "s3://crime-logs/emr/", "r1").note(event)
+    lines = bucket.objects["emr/export/r1.jsonl"].splitlines()
+    assert [json.loads(line)["event"] for line in lines] == ["run began", "run ended"]
+    assert capsys.readouterr().err == ""
+    # Denied in earnest it is remarked, and what is there is not written over.
+    monkeypatch.setattr(_place, "client", lambda *_: Bucket(lists=False))
+    RunLog(settings, "s3://crime-logs/emr", "r2").note("run began")
+    assert "could not be written" in capsys.readouterr().err
+
+
+def test_the_log_is_kept_where_the_option_or_the_setting_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str | None] = []
+    monkeypatch.setattr(export, "RunLog", lambda _, logs, __: told.append(logs))
+    settings = make_settings(tmp_path, tmp_path).model_copy(
+        update={"logs": "s3://from-settings", "region": "us-east-1"}
+    )
+    session: Any = SimpleNamespace(sparkContext=None)
+    for given in ({}, {"logs": "s3://from-option"}):
+        config = ExportConfig.model_validate(export.JOB.options_from(settings, given))
+        export.Export(Run(session, str(tmp_path), str(tmp_path), settings), config)
+    assert told == ["s3://from-settings", "s3://from-option"]
+
+
+def test_the_verb_takes_logs_and_whatever_else_the_job_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[dict[str, str]] = []
+
+    def run(jobs: list[Job], settings: Settings, options: dict[str, str], _: object) -> list[dict[str, Any]]:
+        seen.append(jobs[0].options_from(settings, options))
+        return []
+
+    monkeypatch.setattr(_runner, "run_jobs", run)
+    arn = "arn:aws:sns:us-east-1:000000000000:t"
+    words = ["--region", "us-east-1", "--run", "r1", "--logs", "s3://l/emr", "--set", f"topic={arn}"]
+    assert main(["export", *words, "--set", "task=other"]) == 0
+    assert seen == [{"run": "r1", "via": "scan", "topic": arn, "task": "other", "logs": "s3://l/emr"}]
+
+
+def test_the_help_of_runs_says_under_which_task_exports_are() -> None:
+    assert ExportConfig().task != cli_migrate.TASK
+    said = str(cli_migrate.runs.__doc__)
+    assert f"--task {ExportConfig().task}" in said
+    assert "its validations and exports" not in said
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [("nothing=1", "there is no option 'nothing'"), ("topic", "--set 'topic'"), ("task=-", "option task")],
+)
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_a_further_value_that_is_wrong_is_refused_before_a_run_has_a_name(
+    capsys: pytest.CaptureFixture[str], word: str, said: str, more: list[str]
+) -> None:
+    assert main(["export", "--region", "us-east-1", "--set", word, *more]) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert "Run 2" not in told

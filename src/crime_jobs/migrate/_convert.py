@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import hashlib
 import itertools
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from crime_jobs.errors import JobFailed
 from crime_jobs.migrate._columns import Seen, cell, take_in, text
@@ -36,27 +37,27 @@ _SPECIAL = re.compile(r'[",\r\n]')
 _LONGEST_CELL = 16 << 20
 
 
-def parts(staged: Iterable[Staged]) -> list[tuple[str, ...]]:
+def parts(surveyed: Iterable[ExportedFile]) -> list[tuple[ExportedFile, ...]]:
     """Put staged files together, so that each part is of a good size.
 
     Parameters
     ----------
-    staged
-        In their order.
+    surveyed
+        What `Survey` said of each, in their order.
 
     Returns
     -------
     list of tuple
-        The paths of each part's files; at least one part.
+        Each part's files; at least one part.
     """
-    found: list[tuple[str, ...]] = []
-    held: list[str] = []
+    found: list[tuple[ExportedFile, ...]] = []
+    held: list[ExportedFile] = []
     size = 0
-    for file in staged:
+    for file in surveyed:
         if held and size + file.bytes > PART_BYTES:
             found.append(tuple(held))
             held, size = [], 0
-        held.append(file.path)
+        held.append(file)
         size += file.bytes
     return [*found, tuple(held)]
 
@@ -130,20 +131,38 @@ class Survey:
         """
         seen: dict[str, Seen] = {}
         count = 0
-        with self.place.reading(staged.path) as path:
-            sha256, md5 = digests(path)
-            differs = (staged.sha256 or sha256) != sha256 or (staged.md5 or md5) != md5
-            for item in items_in(path, staged.path) if not differs else ():
+        with _unchanged(self.place, staged.path, staged.sha256, staged.md5) as (file, sha256):
+            for item in items_in(file, staged.path):
                 take_in(seen, item)
                 count += 1
-            if differs or count != staged.items:
-                what = "other bytes" if differs else f"{count} items, not {staged.items}"
-                raise JobFailed(
-                    f"{staged.path} of {self.place} has {what}: it was changed after it was written.",
-                    hint="Remove that file and run it again with the same run=…: it is then read anew.",
-                )
-            facts = ExportedFile(path=staged.path, rows=count, bytes=path.stat().st_size, sha256=sha256)
+            size = os.fstat(file.fileno()).st_size
+        if count != staged.items:
+            raise _changed(self.place, staged.path, f"{count} items, not {staged.items}")
+        facts = ExportedFile(path=staged.path, rows=count, bytes=size, sha256=sha256)
         return Surveyed(facts, seen)
+
+
+@contextmanager
+def _unchanged(
+    place: Place, name: str, sha256: str | None, md5: str | None = None
+) -> Iterator[tuple[BinaryIO, str]]:
+    """Open a staged file and give its SHA-256; refuse it if it is not the one that was noted.
+
+    Digests and items are read from one open file: a worker that outlived its killed run may put another one
+    into its place at any time (though it never writes into one that is there).
+    """
+    with place.reading(name) as path, path.open("rb") as file:
+        found = digests(file)
+        if any(known and known != digest for known, digest in zip((sha256, md5), found, strict=True)):
+            raise _changed(place, name, "other bytes")
+        yield file, found[0]
+
+
+def _changed(place: Place, name: str, what: str) -> JobFailed:
+    return JobFailed(
+        f"{name} of {place} has {what}: it was changed after it was written.",
+        hint="Remove that file and run it again with the same run=…: it is then read anew.",
+    )
 
 
 def merged(found: Iterable[Surveyed]) -> dict[str, Seen]:
@@ -170,21 +189,26 @@ class Convert:
     place: Place
     columns: tuple[ExportedColumn, ...]
 
-    def __call__(self, part: tuple[int, tuple[str, ...]]) -> list[ExportedFile]:
+    def __call__(self, part: tuple[int, tuple[ExportedFile, ...]]) -> list[ExportedFile]:
         """Convert a part.
 
         Parameters
         ----------
         part
-            Its number, and the paths of its staged files.
+            Its number, and its staged files.
 
         Returns
         -------
         list of ExportedFile
             A file of CSV and one of Parquet; more if they would be too large.
+
+        Raises
+        ------
+        JobFailed
+            If a staged file has other bytes than when it was surveyed.
         """
-        number, names = part
-        items = itertools.chain.from_iterable(map(self._items, names))
+        number, files = part
+        items = itertools.chain.from_iterable(map(self._items, files))
         made: list[ExportedFile] = []
         for roll in itertools.count():
             first = list(itertools.islice(items, 1))
@@ -193,9 +217,9 @@ class Convert:
             made += self._pair(f"part-{number:05d}-{roll:03d}", itertools.chain(first, items))
         return made
 
-    def _items(self, name: str) -> Iterator[Mapping[str, Value]]:
-        with self.place.reading(name) as path:
-            yield from items_in(path, name)
+    def _items(self, staged: ExportedFile) -> Iterator[Mapping[str, Value]]:
+        with _unchanged(self.place, staged.path, staged.sha256) as (file, _):
+            yield from items_in(file, staged.path)
 
     def _pair(self, name: str, items: Iterator[Mapping[str, Value]]) -> list[ExportedFile]:
         names = (f"{exports.CSV}/{name}.csv", f"{exports.PARQUET}/{name}.snappy.parquet")

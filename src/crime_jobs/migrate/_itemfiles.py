@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, BinaryIO, Self, cast
 
 from crime_jobs.errors import BadInput
 
@@ -119,13 +119,13 @@ class ItemFile:
         self._file.flush()
 
 
-def items_in(path: Path, name: str) -> Iterator[dict[str, Value]]:
+def items_in(file: BinaryIO, name: str) -> Iterator[dict[str, Value]]:
     """Read a file of items.
 
     Parameters
     ----------
-    path
-        The file.
+    file
+        The file, open.
     name
         What to call it in messages.
 
@@ -141,7 +141,7 @@ def items_in(path: Path, name: str) -> Iterator[dict[str, Value]]:
     """
     number = 0
     try:
-        with gzip.open(path, "rb") as lines:
+        with gzip.open(file, "rb") as lines:
             for number, line in enumerate(lines, start=1):  # noqa: B007 - told in the message
                 yield json.loads(line)["Item"]
     except (ValueError, KeyError, TypeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -151,11 +151,11 @@ def items_in(path: Path, name: str) -> Iterator[dict[str, Value]]:
         ) from None  # the error may quote the line
 
 
-def digests(path: Path) -> tuple[str, str]:
-    """Return the SHA-256 and the MD5 of a file, hexadecimal."""
+def digests(file: BinaryIO) -> tuple[str, str]:
+    """Return the SHA-256 and the MD5 of an open file, hexadecimal; it then stands at its beginning again."""
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            sha256.update(block)
-            md5.update(block)
+    while block := file.read(1 << 20):
+        sha256.update(block)
+        md5.update(block)
+    file.seek(0)
     return sha256.hexdigest(), md5.hexdigest()

@@ -199,10 +199,21 @@ class S3Place:
             try:
                 found = self._client().get_object(Bucket=self.bucket, Key=self._key(name))
             except ClientError as error:
-                if aws.code_of(error) == "NoSuchKey":
+                code = aws.code_of(error)
+                if code == "NoSuchKey" or (code == "AccessDenied" and not self._lists(name)):
                     return None
                 raise
             return cast("bytes", found["Body"].read()).decode()
+
+    def _lists(self, name: str) -> bool:
+        """Whether an object is there, for who may list its folder only.
+
+        Of what is not there S3 then says that access is denied: asked for an object, it looks for the right
+        to list the whole bucket.
+        """
+        key = self._key(name)
+        found = self._client().list_objects_v2(Bucket=self.bucket, Prefix=key, MaxKeys=1)
+        return any(one["Key"] == key for one in found.get("Contents", ()))
 
     def write_text(self, name: str, text: str) -> None:
         """Write an object, replacing what is there."""

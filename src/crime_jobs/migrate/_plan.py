@@ -57,6 +57,8 @@ class ExportConfig(Config):
         Name of the ledger's table.
     topic
         ARN of the SNS topic that is told how it ended.
+    logs
+        Folder or URI below which the run's log is kept; by default none is.
     """
 
     tables: str = ""
@@ -67,6 +69,7 @@ class ExportConfig(Config):
     task: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,62}$")] = "export"
     ledger: str = TABLE
     topic: str | None = None
+    logs: str | None = None
 
 
 @dataclass(frozen=True)

@@ -21,13 +21,15 @@ class RunLog:
     Parameters
     ----------
     settings
-        Where logs go; nowhere, if they do not say.
+        Region and profile.
+    logs
+        Folder or URI; ``None`` for nowhere.
     run
         The run.
     """
 
-    def __init__(self, settings: Settings, run: str) -> None:
-        self._place = open_place(settings.logs.rstrip("/"), settings) if settings.logs else None
+    def __init__(self, settings: Settings, logs: str | None, run: str) -> None:
+        self._place = open_place(logs.rstrip("/"), settings) if logs else None
         self._name, self._run = f"export/{run}.jsonl", run
         self._lock = threading.Lock()
         self._lines: list[str] | None = None

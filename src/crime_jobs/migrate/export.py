@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ from crime_jobs.errors import BadInput, CrimeJobsError, JobFailed
 from crime_jobs.job import Job, Run
 from crime_jobs.migrate import _convert, _service_export, rate, runs
 from crime_jobs.migrate._columns import columns_of
-from crime_jobs.migrate._executors import raised_on_executors
+from crime_jobs.migrate._executors import raised_on_executors, side_by_side
 from crime_jobs.migrate._itemfiles import Staged
 from crime_jobs.migrate._place import S3Place, open_place
 from crime_jobs.migrate._plan import ExportConfig, Planned, new_run, plan
@@ -35,8 +34,6 @@ from crime_jobs.model.exports import ExportedFile, KeyAttribute, Manifest
 if TYPE_CHECKING:
     from crime_jobs.migrate._place import Place
 
-#: Tables that are under way at a time: while the last segment of one is read, the next one's are.
-TABLES_AT_ONCE = 4
 
 _CONSISTENCY = {
     "scan": "each item as it stood when it was read, between started and ended; not a snapshot of the table",
@@ -67,7 +64,7 @@ class Export:
         self._id = config.run or new_run()
         self._landing = open_place(run.landing.rstrip("/"), run.settings)
         self._ledger = open_ledger(run.settings, config.task, config.ledger)
-        self._log = RunLog(run.settings, self._id)
+        self._log = RunLog(run.settings, config.logs, self._id)
 
     def work(self) -> None:
         """Export what is not exported yet, and tell how it ended.
@@ -106,30 +103,17 @@ class Export:
         return f"Run it again with run={self._id}: it goes on, what is done is not read again."
 
     def _export_all(self, tables: Sequence[Planned]) -> tuple[list[Manifest], dict[str, CrimeJobsError]]:
-        host = self._run.spark.conf.get("spark.driver.host") or "127.0.0.1"
-        limit = self._config.read_units
-        served = rate.Served(limit, host) if limit else None
         done: list[Manifest] = []
         failed: dict[str, CrimeJobsError] = {}
 
-        def export(table: Planned) -> None:
+        def export(table: Planned, budget: rate.Budget | None) -> None:
             try:
-                done.append(self._export(table, served.budget if served else None))
+                done.append(self._export(table, budget))
             except CrimeJobsError as error:
                 failed[table.name] = error
                 self._log.note("table failed", table=table.name, error=error.message, hint=error.hint)
 
-        pool = ThreadPoolExecutor(TABLES_AT_ONCE)
-        try:
-            for one in [pool.submit(export, table) for table in tables]:
-                one.result()
-        except BaseException:  # Ctrl-C too: without this, Python would wait for all of Spark's jobs
-            pool.shutdown(wait=False, cancel_futures=True)
-            self._context.cancelAllJobs()
-            raise
-        finally:
-            if served:
-                served.close()
+        side_by_side(self._run.spark, tables, self._config.read_units, export)
         return done, failed
 
     def _export(self, table: Planned, budget: rate.Budget | None) -> Manifest:
@@ -228,7 +212,7 @@ class Export:
         with raised_on_executors(f"The items of {table.name} could not be read"):
             found = self._context.parallelize(staged, len(staged)).map(_convert.Survey(place)).collect()
         columns = columns_of(table.name, [key for key, _ in table.keys], _convert.merged(found))
-        parts = list(enumerate(_convert.parts(staged)))
+        parts = list(enumerate(_convert.parts(one.file for one in found)))
         with raised_on_executors(f"{table.name} could not be converted"):
             tasks = self._context.parallelize(parts, len(parts)).map(_convert.Convert(place, columns))
             made = [file for files in tasks.collect() for file in files]
@@ -286,6 +270,6 @@ JOB = Job(
     writes=(),
     work=_work,
     config=ExportConfig,
-    settings={"topic": "topic"},
+    settings={"topic": "topic", "logs": "logs"},
     in_all=False,
 )
