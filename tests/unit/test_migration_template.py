@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore import xform_name
+from botocore.session import get_session
 
+from crime_jobs.emr.work import Work, step
+from crime_jobs.jobs import registry
 from crime_jobs.migrate import _dms_request as requests
 from crime_jobs.migrate.config import SHIPPED
 from crime_jobs.migrate.ledger import TABLE
 from crime_jobs.model.tablemapping import Mappings
 from tests.conftest import ROOT
+from tests.unit.test_emr_work import MANIFEST, make
 from tests.unit.test_templates import load
 
 TEMPLATE = load("migration")
@@ -174,8 +181,116 @@ def test_dms_may_write_tables_of_ours_and_delete_none() -> None:
 
 def test_the_job_may_write_the_landing_only_where_exports_go() -> None:
     writes = [s for n, s in statements() if n == "MigrationPolicy" and "s3:PutObject" in as_list(s["Action"])]
-    (statement,) = writes
-    assert statement["Resource"]["Fn::Sub"].endswith("${LandingBucket}/*dynamodb/*")
+    resources = {statement["Resource"]["Fn::Sub"].rpartition(":")[2] for statement in writes}
+    assert resources == {"${LandingBucket}/*dynamodb/*", "${LogsBucket}/${LogsPrefix}export/*"}
+
+
+#: What the job calls: of `dms` it is the user who calls.
+CALLERS = sorted(p for p in (ROOT / "src/crime_jobs/migrate").glob("*.py") if "dms" not in p.name)
+#: What boto3 calls for its own methods; and actions of IAM that are not named as the operation is.
+TRANSFERS = {
+    "upload_file": ("PutObject", "AbortMultipartUpload"),
+    "download_file": ("HeadObject", "GetObject"),
+}
+ACTIONS = {"HeadObject": "GetObject", "ListObjectsV2": "ListBucket"}
+
+
+def operations(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """Service and operation of what is called in a module, by the names that boto3's clients have for them."""
+    session = get_session()
+    named = {
+        xform_name(operation): (service, operation)
+        for service in ("dynamodb", "sns", "secretsmanager", "s3")
+        for operation in session.get_service_model(service).operation_names
+    }
+    waiters = session.get_waiter_model("dynamodb")
+    waited = {xform_name(name): waiters.get_waiter(name).operation for name in waiters.waiter_names}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Attribute):
+            continue
+        if node.attr in named:
+            yield named[node.attr]
+        yield from (("s3", operation) for operation in TRANSFERS.get(node.attr, ()))
+    for call in ast.walk(tree):
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+            continue
+        if call.func.attr == "get_paginator":
+            yield named[ast.literal_eval(call.args[0])]
+        elif call.func.attr == "get_waiter":
+            yield "dynamodb", waited[ast.literal_eval(call.args[0])]
+        elif call.func.attr == "create_table" and any(word.arg == "Tags" for word in call.keywords):
+            yield "dynamodb", "TagResource"
+
+
+def called(paths: list[Path]) -> set[str]:
+    """The actions of IAM that they need."""
+    found = {one for path in paths for one in operations(ast.parse(path.read_text()))}
+    return {f"{service}:{ACTIONS.get(operation, operation)}" for service, operation in found}
+
+
+def allowed(action: str) -> list[dict[str, Any]]:
+    """What allows it to the job, by this template."""
+    return [s for name, s in statements() if name == "MigrationPolicy" and action in as_list(s["Action"])]
+
+
+def things(action: str) -> set[str]:
+    """On what it is allowed, from behind the account."""
+    resources = [one for s in allowed(action) for one in as_list(s["Resource"])]
+    names = [one if isinstance(one, str) else one.get("Fn::Sub") or one["Ref"] for one in resources]
+    return {name.rpartition(":")[2] for name in names}
+
+
+def test_operations_are_found_in_each_way_of_calling_one() -> None:
+    source = """
+self.client.get_item(TableName="t")
+said = self._client().upload_file
+client.get_paginator("list_objects_v2").paginate()
+client.get_waiter("table_exists").wait()
+client.create_table(TableName="t", Tags=[])
+run.of_ours()
+"""
+    assert set(operations(ast.parse(source))) == {
+        ("dynamodb", "GetItem"), ("s3", "PutObject"), ("s3", "AbortMultipartUpload"), ("s3", "ListObjectsV2"),
+        ("dynamodb", "DescribeTable"), ("dynamodb", "CreateTable"), ("dynamodb", "TagResource"),
+    }  # fmt: skip
+
+
+def test_all_that_the_job_calls_is_allowed_where_it_calls_it() -> None:
+    needed = called(CALLERS)
+    assert len(needed) > 18
+    assert {action.partition(":")[0] for action in needed} == {"dynamodb", "s3", "secretsmanager", "sns"}
+    special = {
+        "dynamodb:ListTables": "*",  # IAM knows it for all tables only
+        "dynamodb:DescribeExport": "table/crime-*/export/*",
+        "s3:ListBucket": "${LandingBucket}",
+    }
+    usual = {
+        "dynamodb": "table/crime-*",
+        "s3": "${LandingBucket}/*dynamodb/*",
+        "secretsmanager": "ReaderSecret",
+        "sns": "Topic",
+    }
+    wanted = {action: special.get(action, usual[action.partition(":")[0]]) for action in needed}
+    missing = {action: thing for action, thing in wanted.items() if thing not in things(action)}
+    assert not missing
+    # All tables of the migration and its ledger are among those.
+    assert all("table/crime-*" in things(f"dynamodb:{name}") for name in ("Scan", "BatchWriteItem"))
+
+
+def test_the_log_of_an_export_can_be_kept_where_the_setting_logs_says() -> None:
+    folder = "${LogsBucket}/${LogsPrefix}export/*"
+    written = called([ROOT / "src/crime_jobs/migrate/_place.py"]) - {
+        "s3:AbortMultipartUpload",
+        "s3:DeleteObject",
+    }
+    assert written == {"s3:GetObject", "s3:PutObject", "s3:ListBucket"}
+    assert folder in things("s3:GetObject") & things("s3:PutObject")
+    assert folder not in things("s3:DeleteObject")
+    (listing,) = (s for s in allowed("s3:ListBucket") if "LogsBucket" in json.dumps(s["Resource"]))
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": {"Fn::Sub": "${LogsPrefix}export/*"}}}
+    # As emr.yaml tells the setting.
+    (logs,) = (o for o in load("emr")["Outputs"].values() if o.get("Description") == "logs")
+    assert logs["Value"]["Fn::Sub"] + "/" == "s3://${LogsBucket}/" + defaulted("${LogsPrefix}")
 
 
 def test_who_is_killed_and_what_dms_ends_is_told() -> None:
@@ -184,7 +299,7 @@ def test_who_is_killed_and_what_dms_ends_is_told() -> None:
     assert told["DMS Replication Task State Change"] == {
         "eventType": ["REPLICATION_TASK_FAILED", "REPLICATION_TASK_STOPPED"]
     }
-    assert told["EMR Step Status Change"] == {"state": ["FAILED", "CANCELLED"]}
+    assert told["EMR Step Status Change"]["state"] == ["FAILED", "CANCELLED"]
     assert told["EMR Serverless Job Run State Change"] == {"state": ["FAILED", "CANCELLED"]}
     for rule in of("AWS::Events::Rule").values():
         (target,) = rule["Targets"]
@@ -196,6 +311,20 @@ def test_who_is_killed_and_what_dms_ends_is_told() -> None:
         assert isinstance(json.loads(template), str)
     allowed = RESOURCES["TopicRules"]["Properties"]["PolicyDocument"]["Statement"]
     assert any(s["Principal"] == {"Service": "events.amazonaws.com"} for s in allowed)
+
+
+def test_of_failed_steps_those_are_told_whose_job_tells_how_it_ends() -> None:
+    detail = RESOURCES["StepFails"]["Properties"]["EventPattern"]["detail"]
+    assert detail.keys() == {"state", "name"}
+    prefixes = tuple(one["prefix"] for one in detail["name"])
+    tells = {job.name for job in registry().values() if "topic" in job.settings}
+    assert tells == set(prefixes)
+    heard = set()
+    for job in registry().values():
+        name = step(Work(job.name), MANIFEST, make(), None, token="d32c5kddcf5bb8c3")["Name"]
+        if name.startswith(prefixes):
+            heard.add(job.name)
+    assert heard == tells
 
 
 def test_everything_that_can_be_is_tagged() -> None:
