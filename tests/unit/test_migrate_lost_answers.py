@@ -193,6 +193,20 @@ def test_of_many_that_find_a_lease_left_behind_one_gets_it(ledger: Ledger) -> No
             assert sum(pool.map(take, range(8))) == 1
 
 
+def test_who_comes_second_for_a_free_lease_is_refused_and_changes_nothing(
+    ledger: Ledger, dynamodb: DynamoDb, sns: Sns
+) -> None:
+    def overtake(asked: Asked) -> None:
+        if asked[0] == "GetItem" and LOCK not in dynamodb.items:
+            ledger.put(LOCK, {"run": OTHER, "until": _lease.now(60)})
+
+    dynamodb.after = overtake
+    with pytest.raises(JobFailed, match="under way"), runs.recorded(SETTINGS, ledger, "migrate", TOPIC):
+        pytest.fail("it began")
+    assert dynamodb.count("UpdateItem") == 1
+    assert holder(ledger) == OTHER
+
+
 @pytest.mark.parametrize("operation", ["UpdateItem", "PutItem"])
 def test_what_goes_wrong_while_it_begins_leaves_no_lease(
     ledger: Ledger, dynamodb: DynamoDb, sns: Sns, operation: str

@@ -161,6 +161,29 @@ def test_a_run_that_is_cut_off_from_the_ledger_stops_in_time(
     lease.stop()
 
 
+def test_a_lease_counts_from_when_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer took nearly as long as the lease holds: there is no time left without a renewal."""
+    monkeypatch.setattr(_lease, "RENEW_SECONDS", 0.05)
+
+    class Slow(Unreachable):
+        def get(self, _: str) -> None: ...
+
+        def update(self, *_: object, **__: object) -> bool:
+            if not self.asked:
+                time.sleep(0.3)
+            return super().update()
+
+    ledger: Any = Slow(1)
+    lease = _lease.Lease(ledger, "migrate", RUN)
+    lease.take()
+    monkeypatch.setattr(_lease, "LEASE_SECONDS", 0.3)
+    ended = threading.Event()
+    lease.keep(ledger, lambda _: ended.set())
+    assert ended.wait(5)
+    assert ledger.asked == 2  # the taking, and the first renewal
+    lease.stop()
+
+
 def test_a_lease_that_was_let_go_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """A renewal that comes to nothing while the run ends is not a loss."""
     monkeypatch.setattr(_lease, "RENEW_SECONDS", 0.01)
