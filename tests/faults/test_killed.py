@@ -59,11 +59,14 @@ def kill_when(process: subprocess.Popen[bytes], lake: Path, moment: str) -> None
 @pytest.mark.parametrize(
     "moment",
     [
-        "_staging/crime_facts-*/_temporary",
-        "_staging/women_facts-*/year=2007",
-        "crime_group_heads/_report.json",
+        pytest.param(
+            "_staging/crime_facts-*/_temporary",
+            id="while the first facts are written",
+            marks=pytest.mark.soak,
+        ),
+        pytest.param("_staging/women_facts-*/year=2007", id="while files are put in place"),
+        pytest.param("crime_group_heads/_report.json", id="between two jobs", marks=pytest.mark.soak),
     ],
-    ids=["while the first facts are written", "while files are put in place", "between two jobs"],
 )
 def test_killed_and_run_again(spark: SparkSession, built_lake: Path, tmp_path: Path, moment: str) -> None:
     lake = tmp_path / "lake"

@@ -54,6 +54,7 @@ def download(stack: Stack, uri: str, folder: Path) -> None:
             stack.client("s3").download_file(bucket, key, str(target))
 
 
+@pytest.mark.soak  # each job runs on s3:// in test_emr_conformance, and its tables are compared there
 def test_the_same_jobs_give_the_same_tables(
     spark: SparkSession, stack: Stack, landing: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -185,7 +185,7 @@ def test_a_source_that_goes_down_in_the_middle(stack: Stack, session: Session, t
 def test_a_row_changed_during_the_load_is_found(stack: Stack, session: Session, old: OldDatabase) -> None:
     mapping = old.mappings(old.to("PEOPLE", "ID"))
     options = {**old.who, "mappings": mapping}
-    session.send("migrate", **options, part_rows=ROWS // PARTS, write_units=60)
+    session.send("migrate", **options, part_rows=ROWS // 8, write_units=60)
     until(lambda: done(stack, old) >= 1)
     old.sql(f"UPDATE PEOPLE SET NAME = 'changed' WHERE ID IN (1, {ROWS})")
     assert session.answer().exit_code == 0

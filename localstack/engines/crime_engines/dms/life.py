@@ -35,7 +35,7 @@ log = logging.getLogger("crime_engines")
 #: The ledger of all tasks; not that of migrations which somebody runs by hand.
 LEDGER = "awsdms-engine"
 #: The owner of all processes here, for the end of the server.
-OWNER_ID = "dms"
+OWNER_ID = f"dms-{os.getpid()}-{os.urandom(4).hex()}"
 
 FINISHED = "Stop Reason FULL_LOAD_ONLY_FINISHED"
 NORMAL = "Stop Reason NORMAL"
