@@ -7,7 +7,7 @@ PYTHON := $(shell for p in python3.11 python3 python; do \
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test test-local test-soak up down status lint format bench bench-emr clean python
+.PHONY: help demo test test-local test-soak up down status lint format bench bench-emr bench-migrate clean python
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -48,6 +48,9 @@ bench: .venv/bench.stamp ## Marts on 2.9 and 29 million incidents: Spark beside 
 
 bench-emr: .venv/bench.stamp ## Submitting to EMR beside emr-cli, on the engines (after `make up`)
 	$(BIN)/python -m benchmarks.emr_submit
+
+bench-migrate: .venv/bench.stamp ## Moving items into DynamoDB beside a batch_writer loop (after `make up`)
+	$(BIN)/python -m benchmarks.migrate
 
 clean: ## Remove what was built (not the downloads, which are cached outside the tree)
 	@[ ! -x $(BIN)/python ] || $(BIN)/python -m crime_harness down || true
