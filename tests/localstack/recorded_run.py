@@ -27,14 +27,24 @@ def say(word: str) -> None:
 
 
 def hold_up(moment: str) -> None:
-    """Stop for good before or after a message is published, so that the process can be killed there."""
+    """Stop for good at a moment of a run, so that the process can be killed there."""
     publish = notify._publish
+
+    def stop(*_: Any, **__: Any) -> None:
+        say(moment)
+        time.sleep(600)
+
+    if moment == "before its entry":
+        Ledger.put = stop  # type: ignore[method-assign]
+        return
+    if moment == "before the letting go":
+        _lease.let_go = stop  # type: ignore[assignment]
+        return
 
     def slow(client: Any, topic: str, what: notify.Message) -> None:
         if moment == "after the publishing":
             publish(client, topic, what)
-        say(moment)
-        time.sleep(600)
+        stop()
 
     notify._publish = slow
 
