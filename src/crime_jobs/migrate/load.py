@@ -107,7 +107,8 @@ class Load:
         with runs.recorded(self._settings, self._ledger, "migrate", topic, again=again) as record:
             source, mappings = plan(self._spark, self._settings, self._config)
             if self._config.again:
-                for prefix in ("partition#", "exception#", "table#"):
+                # The tables first: without them nothing counts as done, also if this is killed half-way.
+                for prefix in ("table#", "partition#", "exception#"):
                     self._ledger.forget(prefix)
             failed = self._load_all(source, mappings)
             found = statistics.read(self._ledger.client, self._config.task, self._config.ledger)
@@ -177,7 +178,8 @@ class Load:
             found = [Part(int(name.rpartition("#")[2]), e["predicate"]) for name, e in entries.items()]
             return found, {p.number for p, e in zip(found, entries.values(), strict=True) if e.get("done")}
         parts = cut(self._spark, source, mapping, self._config.part_rows)
-        self._ledger.forget(entry_of("partition", mapping.source, ""))  # of a cut that was interrupted
+        for kind in ("partition", "exception"):  # of a cut, or of a forgetting, that was interrupted
+            self._ledger.forget(entry_of(kind, mapping.source, ""))
         for part in parts:
             self._ledger.put(_part_entry(mapping, part.number), {"predicate": part.predicate, "done": False})
         self._set(
