@@ -46,6 +46,19 @@ def test_a_step_moves_the_rows_and_a_failing_one_says_why(stack: Stack, emr: Emr
         f"Canary Name {n}" for n in range(1, 121)
     }
 
+    # So does the folder of logs, where an export keeps its own.
+    logs, landing = stack.fresh("logs", "crime-logs"), stack.fresh("landing")
+    asked = [f"task={old.schema}", f"tables={old.target('PEOPLE')}", "run=r1"]
+    told_export = [word for one in asked for word in ("--set", one)]
+    places = ["--lake", lake, "--landing", landing, "--logs", logs]
+    out = emr.command("submit", "export", *told_export, "--on", cluster, *places)
+    assert out.returncode == 0, out.stderr
+    (key,) = stack.keys(f"{logs}/export/")
+    log = stack.client("s3").get_object(Bucket="crime-logs", Key=key)["Body"].read().decode()
+    assert key.endswith("/export/r1.jsonl")
+    assert [json.loads(line)["event"] for line in log.splitlines()][-1] == "run ended"
+    assert "Canary" not in log + out.stdout + out.stderr
+
     wrong = emr.command(
         "submit", "migrate", *told, "--set", "secret=nobody-s", "--on", cluster, "--lake", lake
     )
