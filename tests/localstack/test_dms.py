@@ -129,12 +129,14 @@ def dms(stack: Stack, tmp_path: Path) -> Iterator[Dms]:
     made.clean()
 
 
-def processes() -> list[int]:
-    """The processes that work for a task of DMS."""
+def processes(stack: Stack) -> list[int]:
+    """The processes that work for a task of this stack's DMS."""
     found = []
     for process in psutil.process_iter():
         try:
-            if process.environ().get(OWNER) == "dms" and process.status() != psutil.STATUS_ZOMBIE:
+            env = process.environ()
+            ours = env.get(OWNER, "").startswith("dms-") and env.get("AWS_ENDPOINT_URL") == stack.endpoint
+            if ours and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process.pid)
         except psutil.Error:
             continue
@@ -157,10 +159,10 @@ def test_a_task_is_stopped_in_the_middle_goes_on_and_says_how_many(stack: Stack,
     begun = dms.run([*dms.start(mappings), "--no-wait"])
     assert begun.returncode == 0, begun.stderr
     until(lambda: any(one["TableState"] == "Full load" for one in dms.tables), seconds=90)
-    assert processes()
+    assert processes(stack)
     said = dms.run(dms.command("stop"))
     assert said.returncode == 0, said.stderr
-    assert not processes()
+    assert not processes(stack)
     assert (dms.task["Status"], dms.task["StopReason"]) == ("stopped", "Stop Reason NORMAL")
     assert {one["TableName"]: one["TableState"] for one in dms.tables}["MANY"] == "Table cancelled"
 
@@ -192,7 +194,7 @@ def test_a_task_is_stopped_in_the_middle_goes_on_and_says_how_many(stack: Stack,
     ]
     streams = stack.client("logs").describe_log_streams(logGroupName=f"dms-tasks-{dms.name}")["logStreams"]
     assert len(streams) == 1
-    assert not processes()
+    assert not processes(stack)
 
 
 def test_a_wrong_password_is_found_before_anything_starts(stack: Stack, dms: Dms) -> None:
