@@ -19,7 +19,7 @@ demo: .venv/spark.stamp ## Real figures to a map of India: build/dashboard/index
 test: .venv/dev.stamp ## Tests that need no server and no browser (under 4 minutes)
 	$(PYTEST) -m "not localstack and not browser and not hive and not faults and not soak"
 
-test-local: .venv/dev.stamp ## All tests: LocalStack, killed processes and the browser too (under 20 minutes)
+test-local: .venv/dev.stamp ## All tests: LocalStack, killed processes and the browser too (about half an hour)
 	$(PYTEST) -m "not soak"
 
 test-soak: .venv/dev.stamp ## Long fault runs and fidelity checks
