@@ -10,7 +10,7 @@ from pathlib import Path
 
 from crime_harness import oracle
 from crime_harness.install import Installed
-from crime_harness.places import Places
+from crime_harness.places import Places, port_beside
 from crime_harness.stack import NOT_PASSED_ON, class_path_of
 from crime_harness.supervisor import Server
 
@@ -18,7 +18,6 @@ NAME = "engines"
 
 #: From LocalStack's port to the engines': beyond those that LocalStack gives to its services (4510 to 4559).
 OFFSET = 1000
-_LAST_PORT = 65535
 
 #: The services behind it, as ``AWS_ENDPOINT_URL_<SERVICE>`` names them.
 SERVICES = ("EMR", "EMR_SERVERLESS", "DATABASE_MIGRATION_SERVICE")
@@ -36,7 +35,7 @@ def port_of(localstack: int) -> int:
     -------
     int
     """
-    return localstack + OFFSET if localstack + OFFSET <= _LAST_PORT else localstack - OFFSET
+    return port_beside(localstack, OFFSET)
 
 
 def server(places: Places, installed: Installed, localstack: int) -> Server:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from crime_harness.files import make_once, only_one
 from crime_harness.install import Installed
-from crime_harness.places import ROOT, Places, digest, jars
+from crime_harness.places import ROOT, Places, digest, jars, port_beside
 from crime_harness.stack import NOT_PASSED_ON
 from crime_harness.steps import Steps
 from crime_harness.supervisor import Server
@@ -27,7 +27,6 @@ NAME = "oracle"
 
 #: From LocalStack's port to this one's, beyond the engines'.
 OFFSET = 2000
-_LAST_PORT = 65535
 
 USER = SCHEMA
 #: A dummy, as LocalStack's credentials are: what it opens is on 127.0.0.1, and made of public figures.
@@ -68,7 +67,7 @@ def port_of(localstack: int) -> int:
     -------
     int
     """
-    return localstack + OFFSET if localstack + OFFSET <= _LAST_PORT else localstack - OFFSET
+    return port_beside(localstack, OFFSET)
 
 
 def address(port: int) -> str:

@@ -15,6 +15,26 @@ HERE = ROOT / "localstack"
 DEFAULT_PORT = 4566
 
 
+_LAST_PORT = 65535
+
+
+def port_beside(localstack: int, offset: int) -> int:
+    """Return the port of a server that runs beside LocalStack.
+
+    Parameters
+    ----------
+    localstack
+        LocalStack's port.
+    offset
+        How far from it; below it where there is no room above.
+
+    Returns
+    -------
+    int
+    """
+    return localstack + offset if localstack + offset <= _LAST_PORT else localstack - offset
+
+
 @dataclass(frozen=True)
 class Places:
     """The folders of one stack.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
@@ -169,9 +168,9 @@ def runs(
     ledger = _ledger(settings_for(env, region=region, profile=profile), _told(options, task=task))
     with _said_if_missing(ledger):
         found = history(ledger)
-    if _format(output_format) is output.Format.CSV:
+    if output.chosen(output_format) is output.Format.CSV:
         found = [{**run, "facts": json.dumps(run["facts"])} for run in found]
-    elif _format(output_format) is output.Format.TABLE:
+    elif output.chosen(output_format) is output.Format.TABLE:
         found = [_brief(run) for run in found]
     output.show(found, output_format, title=f"Runs of {task}")
 
@@ -186,9 +185,9 @@ def exceptions(
     output_format: Output = None,
 ) -> None:
     """Show the rows that were not moved: primary key and reason, never what is in them."""
-    ledger = _ledger(settings_for(env, region=region, profile=profile), _told(options, task=task))
     from crime_jobs.migrate.ledger import table_in
 
+    ledger = _ledger(settings_for(env, region=region, profile=profile), _told(options, task=task))
     names = ("source_key", "kind", "attribute", "reason")
     with _said_if_missing(ledger):
         entries = list(ledger.entries("exception#"))
@@ -251,7 +250,7 @@ def _run(name: str, settings: Settings, told: dict[str, str], output_format: out
 def _show(name: str, settings: Settings, told: dict[str, str], output_format: output.Format | None) -> None:
     ledger = _ledger(settings, told)
     _show_statistics(ledger, output_format)
-    if name == "validate" and _format(output_format) is output.Format.TABLE:
+    if name == "validate" and output.chosen(output_format) is output.Format.TABLE:
         _show_differences(ledger, settings.lake)
 
 
@@ -281,10 +280,6 @@ def _said_if_missing(ledger: Ledger) -> Iterator[None]:
         raise
 
 
-def _format(given: output.Format | None) -> output.Format:
-    return given or (output.Format.TABLE if sys.stdout.isatty() else output.Format.JSON)
-
-
 def _show_statistics(ledger: Ledger, output_format: output.Format | None) -> None:
     from crime_jobs.migrate import statistics
 
@@ -293,7 +288,7 @@ def _show_statistics(ledger: Ledger, output_format: output.Format | None) -> Non
     rows: list[dict[str, Any]] = [one.model_dump() for one in found]
     if not rows:
         output.note(f"Of the migration {ledger.task} nothing is known yet.")
-    if _format(output_format) is output.Format.TABLE:  # a terminal is not wide enough for what says nothing
+    if output.chosen(output_format) is output.Format.TABLE:  # there is no room for what says nothing
         told = [name for name in rows[0] if any(row[name] for row in rows)] if rows else []
         told = [name for name in told if name not in _NOT_ON_A_TERMINAL]
         rows = [{_HUMP.sub("_", name): row[name] for name in told} for row in rows]

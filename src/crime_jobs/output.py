@@ -36,6 +36,21 @@ class Progress:
     seconds: float | None
 
 
+def chosen(output: Format | None) -> Format:
+    """Return the format that results are written in.
+
+    Parameters
+    ----------
+    output
+        What was asked for; by default a table on a terminal and JSON lines in a pipe.
+
+    Returns
+    -------
+    Format
+    """
+    return output or (Format.TABLE if sys.stdout.isatty() else Format.JSON)
+
+
 def show(rows: Sequence[dict[str, Any]], output: Format | None, *, title: str = "") -> None:
     """Write rows to stdout.
 
@@ -48,7 +63,7 @@ def show(rows: Sequence[dict[str, Any]], output: Format | None, *, title: str = 
     title
         Heading of the table.
     """
-    output = output or (Format.TABLE if sys.stdout.isatty() else Format.JSON)
+    output = chosen(output)
     if output is Format.JSON:
         for row in rows:
             sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")

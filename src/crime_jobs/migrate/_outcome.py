@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from crime_jobs.errors import CrimeJobsError, JobFailed
+from crime_jobs.migrate.ledger import now
 
 if TYPE_CHECKING:
     from crime_jobs.migrate.ledger import Entry
@@ -40,7 +40,7 @@ def outcome_of(facts: Mapping[str, Any], error: BaseException | None, again: str
     """
     found: Entry = {
         "state": DONE,
-        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+        "ended": now(),
         "facts": json.loads(json.dumps(facts, default=str)),
     }
     if isinstance(error, CrimeJobsError):

@@ -8,12 +8,11 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from crime_jobs.errors import BadInput, JobFailed
 from crime_jobs.migrate import _executors
-from crime_jobs.migrate.ledger import Ledger, entry_of
+from crime_jobs.migrate.ledger import Ledger, entry_of, now
 from crime_jobs.migrate.rate import Budget
 from crime_jobs.migrate.target import Writer
 from crime_jobs.model.items import Unfit, item_of, key_text
@@ -160,7 +159,7 @@ class _Part:
             "seconds": round(self._noted - self._began, 2),
             "began": round(self._since, 3),
             "ended": round(time.time(), 3),
-            "updated": datetime.now(UTC).isoformat(timespec="seconds"),
+            "updated": now(),
             "done": done,
         }
         if not self._ledger.update(self._entry, facts, only_if={"by": self._by}):

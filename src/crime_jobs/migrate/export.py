@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from crime_jobs import aws
@@ -27,7 +26,7 @@ from crime_jobs.migrate._place import S3Place, open_place
 from crime_jobs.migrate._plan import ExportConfig, Planned, new_run, plan
 from crime_jobs.migrate._runlog import RunLog
 from crime_jobs.migrate._segments import Segments, segment_entry
-from crime_jobs.migrate.ledger import open_ledger
+from crime_jobs.migrate.ledger import now, open_ledger
 from crime_jobs.model import exports
 from crime_jobs.model.exports import ExportedFile, KeyAttribute, Manifest
 
@@ -39,11 +38,6 @@ _CONSISTENCY = {
     "scan": "each item as it stood when it was read, between started and ended; not a snapshot of the table",
     "service": "a snapshot: the table as it was at {time}",
 }
-
-
-def now() -> str:
-    """Return the time: ISO 8601, UTC, whole seconds."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 class Export:

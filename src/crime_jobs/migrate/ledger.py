@@ -18,6 +18,7 @@ Key ``task`` (S) and ``entry`` (S). Entries of a task:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,11 @@ def _sendable(value: Any) -> Any:
     if isinstance(value, list):
         return [_sendable(item) for item in value]
     return Decimal(str(value)) if isinstance(value, float) else value
+
+
+def now() -> str:
+    """Return the time as the ledger and the statistics have it: ISO 8601, UTC, whole seconds."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def entry_of(kind: str, table: object, *more: object) -> str:

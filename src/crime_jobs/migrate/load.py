@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from crime_jobs.errors import BadInput, CrimeJobsError, JobFailed
@@ -14,7 +13,7 @@ from crime_jobs.migrate import rate, runs, statistics
 from crime_jobs.migrate._executors import raised_on_executors, side_by_side
 from crime_jobs.migrate._part import Loader, key_and_source
 from crime_jobs.migrate.config import FROM_SETTINGS, LoadConfig, mappings_of, unusable
-from crime_jobs.migrate.ledger import entry_of, open_ledger, table_in
+from crime_jobs.migrate.ledger import entry_of, now, open_ledger, table_in
 from crime_jobs.migrate.partitions import Part, cut
 from crime_jobs.migrate.source import Source, catalogue, connect, read, refusals
 from crime_jobs.migrate.target import create_table
@@ -31,11 +30,6 @@ if TYPE_CHECKING:
 MOST_COLLISIONS = 10_000
 #: So many are kept in the ledger, where an entry may have 400 KB; more are looked for again after a kill.
 KEPT_COLLISIONS = 50
-
-
-def now() -> str:
-    """Return the time as the ledger and the statistics have it: ISO 8601, UTC, whole seconds."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def plan(
@@ -232,8 +226,7 @@ class Load:
             table = table_in(name)
             about = (facts["source_key"], facts["kind"], facts["attribute"], facts["reason"])
             rows.append((self._config.task, table, targets.get(table, ""), *about))
-        ddl = "task string, source_table string, target_table string, source_key string, kind string, "
-        frame = self._spark.createDataFrame(rows, ddl + "attribute string, reason string")
+        frame = self._spark.createDataFrame(rows, ALL_TABLES["migration_exceptions"].ddl)
         publish_of(self._run, "migrate", "migration_exceptions", self._config.task, frame)
 
 

@@ -27,7 +27,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -36,7 +36,7 @@ from crime_jobs.errors import CrimeJobsError, JobFailed
 from crime_jobs.migrate import _lease, notify, statistics
 from crime_jobs.migrate._outcome import DONE, RUNNING, outcome_of
 from crime_jobs.migrate._watch import Watcher
-from crime_jobs.migrate.ledger import Ledger
+from crime_jobs.migrate.ledger import Ledger, now
 from crime_jobs.migrate.notify import NO_TOPIC, TOLD, UNTOLD
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ class _Run:
     def __init__(self, settings: Settings, ledger: Ledger, kind: str, topic: str | None, again: str) -> None:
         self.again = again
         self._settings, self._ledger, self._kind, self._topic = settings, ledger, kind, topic
-        self._started = datetime.now(UTC).isoformat(timespec="seconds")
+        self._started = now()
         self.name = f"run#{self._started}#{uuid.uuid4().hex[:12]}"
         self._lease = _lease.Lease(ledger, kind, self.name)
         self.watcher = Watcher(settings, ledger, kind, self.name, again)

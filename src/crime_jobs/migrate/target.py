@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 BATCH_ITEMS = 25
 
 
-def create_table(client: Any, mapping: TableMapping) -> bool:
+def create_table(client: Any, mapping: TableMapping) -> None:
     """Make the table of a mapping if it is not there, and see that its keys are the mapping's.
+
+    It is encrypted with KMS, paid by request, and has point-in-time recovery.
 
     Parameters
     ----------
@@ -32,11 +34,6 @@ def create_table(client: Any, mapping: TableMapping) -> bool:
         A boto3 client of DynamoDB.
     mapping
         The mapping.
-
-    Returns
-    -------
-    bool
-        Whether it was made now: encrypted with KMS, paid by request, with point-in-time recovery.
 
     Raises
     ------
@@ -59,9 +56,6 @@ def create_table(client: Any, mapping: TableMapping) -> bool:
         except ClientError as error:
             if aws.code_of(error) != "ResourceInUseException":
                 raise
-            made = False
-        else:
-            made = True
         wait = {"Delay": 1, "MaxAttempts": 120}
         client.get_waiter("table_exists").wait(TableName=mapping.target, WaiterConfig=wait)
         _turn_recovery_on(client, mapping.target)
@@ -73,7 +67,10 @@ def create_table(client: Any, mapping: TableMapping) -> bool:
             f"{_shown(schema, types)}.",
             hint="Name another target table in the mapping, or remove that one.",
         )
-    return made
+
+
+#: "Backups are being enabled for the table": said for some seconds after it was made.
+_NOT_YET = {"ContinuousBackupsUnavailableException"}
 
 
 def _turn_recovery_on(client: Any, table: str) -> None:
@@ -81,7 +78,6 @@ def _turn_recovery_on(client: Any, table: str) -> None:
     about = client.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
     if about.get("PointInTimeRecoveryDescription", {}).get("PointInTimeRecoveryStatus") == "ENABLED":
         return
-    # "Backups are being enabled for the table": said for some seconds after it was made.
     for attempt in Retrying(
         retry=retry_if_exception(lambda e: isinstance(e, ClientError) and aws.code_of(e) in _NOT_YET),
         wait=wait_random_exponential(max=5),
@@ -92,9 +88,6 @@ def _turn_recovery_on(client: Any, table: str) -> None:
             client.update_continuous_backups(
                 TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
             )
-
-
-_NOT_YET = {"ContinuousBackupsUnavailableException"}
 
 
 def _keys(mapping: TableMapping) -> tuple[list[dict[str, str]], list[dict[str, str]]]:

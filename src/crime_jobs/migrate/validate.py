@@ -36,10 +36,9 @@ from crime_jobs.migrate._compare import (
 )
 from crime_jobs.migrate._executors import raised_on_executors, side_by_side
 from crime_jobs.migrate.config import FROM_SETTINGS, MigrationConfig
-from crime_jobs.migrate.ledger import entry_of, open_ledger
+from crime_jobs.migrate.ledger import entry_of, now, open_ledger
 from crime_jobs.migrate.load import (
     fingerprint,
-    now,
     plan,
     publish_of,
     publish_statistics,
