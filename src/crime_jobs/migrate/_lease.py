@@ -50,6 +50,11 @@ def now(ahead: float = 0.0) -> str:
     return (datetime.now(UTC) + timedelta(seconds=ahead)).isoformat(timespec="milliseconds")
 
 
+def started_of(run: str) -> datetime:
+    """Return when a run began, by the name of its entry; whole seconds, as its ``started``."""
+    return datetime.fromisoformat(run.split("#")[1]).replace(microsecond=0)
+
+
 def lock_of(kind: str) -> str:
     """Return the name of the entry of a kind's lease."""
     return f"lock#{kind}"
@@ -180,7 +185,7 @@ class Lease:
         return not run or run["state"] != RUNNING
 
     def _refused(self, lock: Entry) -> JobFailed:
-        _, since, other = lock["run"].split("#")
+        since, other = started_of(lock["run"]).isoformat(), lock["run"].rpartition("#")[2]
         until = datetime.fromisoformat(lock["until"]) + timedelta(seconds=SKEW_SECONDS + 1)
         return JobFailed(
             f"A run of {self._kind} of {self._ledger.task} is under way since {since} (run {other}).",

@@ -196,7 +196,8 @@ class _Run:
         self.again = again
         self._settings, self._ledger, self._kind, self._topic = settings, ledger, kind, topic
         self._started = now()
-        self.name = f"run#{self._started}#{uuid.uuid4().hex[:12]}"
+        # Entries come by their names: to the millisecond, so that runs of one second stand as they began.
+        self.name = f"run#{_lease.now()}#{uuid.uuid4().hex[:12]}"
         self._lease = _lease.Lease(ledger, kind, self.name)
         self.watcher = Watcher(settings, ledger, kind, self.name, again)
 
@@ -275,10 +276,9 @@ def finish(ledger: Ledger, kind: str, name: str, outcome: Entry) -> bool:
     bool
         Whether this is what stands there now.
     """
-    _, started, _ = name.split("#")
     ended, seconds = outcome["ended"], None
     if ended:
-        took = datetime.fromisoformat(ended) - datetime.fromisoformat(started)
+        took = datetime.fromisoformat(ended) - _lease.started_of(name)
         seconds = max(0, round(took.total_seconds()))
     if outcome["state"] != DONE and not outcome["facts"]:  # it did not come to count
         with suppress(CrimeJobsError):
