@@ -378,7 +378,7 @@ def test_the_engines_own_endpoint(engine: Engine) -> None:
 def test_the_engines_listen_on_the_loopback_address_alone(engine: Engine) -> None:
     server = next(
         process
-        for process in psutil.process_iter()
-        if "crime_engines" in process.cmdline() and str(engine.port) in process.cmdline()
+        for process in psutil.process_iter(["cmdline"])  # None where it can't be read: a zombie, another user's
+        if {"crime_engines", str(engine.port)} <= set(process.info["cmdline"] or ())
     )
     assert processes.listening([server]) == {("127.0.0.1", engine.port)}
