@@ -376,9 +376,9 @@ def test_the_engines_own_endpoint(engine: Engine) -> None:
 
 
 def test_the_engines_listen_on_the_loopback_address_alone(engine: Engine) -> None:
-    server = next(
+    server = next(  # the command is None where it can't be read: a zombie, another user's
         process
-        for process in psutil.process_iter(["cmdline"])  # None where it can't be read: a zombie, another user's
+        for process in psutil.process_iter(["cmdline"])
         if {"crime_engines", str(engine.port)} <= set(process.info["cmdline"] or ())
     )
     assert processes.listening([server]) == {("127.0.0.1", engine.port)}
