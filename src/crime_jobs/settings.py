@@ -34,7 +34,7 @@ VARIABLES = {
 }
 
 #: The tables of a section; what may stand in them is said by the room that reads them.
-TABLES = ("cluster", "schedule")
+TABLES = ("cluster", "schedule", "stream")
 
 
 class Section(BaseModel):
@@ -64,6 +64,8 @@ class Section(BaseModel):
         ``KEY=VALUE`` lines that come in as environment variables, before all others.
     cluster, schedule
         What `crime-jobs cluster` and `crime-jobs schedule` are told; see `crime_jobs.emr`.
+    stream
+        Names of the FIR streams' parts; see `crime_jobs.model.streams`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -83,6 +85,7 @@ class Section(BaseModel):
     env_file: str | None = None
     cluster: dict[str, Any] = {}
     schedule: dict[str, Any] = {}
+    stream: dict[str, Any] = {}
 
 
 class Settings(BaseModel):
@@ -108,7 +111,7 @@ class Settings(BaseModel):
         ARN of the role that jobs run as.
     oracle_url, oracle_secret, topic
         See `Section`.
-    cluster, schedule
+    cluster, schedule, stream
         The tables of that name in the environment's section.
     sources
         For each value, what it was read from: shown by ``crime-jobs settings``.
@@ -133,6 +136,7 @@ class Settings(BaseModel):
     topic: str | None = None
     cluster: dict[str, Any] = {}
     schedule: dict[str, Any] = {}
+    stream: dict[str, Any] = {}
     sources: dict[str, str]
     environ: dict[str, str]
 
