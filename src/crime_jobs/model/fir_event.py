@@ -40,7 +40,7 @@ class BadEvent(ValueError):  # noqa: N818 - says what the record is
 class Column:
     """A column: its name, its type, whether it may be null, and its meaning.
 
-    The type is one of ``int``, ``string(n)`` (n characters), ``boolean``, ``double`` and ``timestamp(3)`` (UTC).
+    The type is one of ``int``, ``string(n)`` (characters), ``boolean``, ``double``, ``timestamp(3)`` (UTC).
     """
 
     name: str
@@ -119,7 +119,7 @@ class FirEvent(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    schema_version: int = Field(SCHEMA_VERSION, ge=1, le=SCHEMA_VERSION)
+    schema_version: int = Field(default=SCHEMA_VERSION, ge=1, le=SCHEMA_VERSION)
     fir_key: str = Field(max_length=200, pattern=_KEY)
     state_code: str = Field(pattern=r"^IN-[A-Z]{2}$")
     district: str = Field(pattern=_PLACE)
@@ -127,7 +127,7 @@ class FirEvent(BaseModel):
     fir_number: int = Field(ge=1, le=9_999_999)
     fir_year: int = Field(ge=1950, le=2100)
     is_zero: bool
-    zero_key: str | None = Field(None, max_length=200, pattern=_KEY)
+    zero_key: str | None = Field(default=None, max_length=200, pattern=_KEY)
     sections: str = Field(min_length=1, max_length=400)
     crime_head: str = Field(min_length=1, max_length=60)
     crime_group: str = Field(min_length=1, max_length=40)
@@ -136,12 +136,12 @@ class FirEvent(BaseModel):
     is_protected: bool
     occurred_at: Moment
     reported_at: Moment
-    latitude: float | None = Field(None, ge=-90, le=90)
-    longitude: float | None = Field(None, ge=-180, le=180)
-    location_cell: str | None = Field(None, max_length=12)
+    latitude: float | None = Field(default=None, ge=-90, le=90)
+    longitude: float | None = Field(default=None, ge=-180, le=180)
+    location_cell: str | None = Field(default=None, max_length=12)
     content_hash: str = Field(pattern=r"^[0-9a-f]{64}$")
     sent_at: Moment
-    identity: str | None = Field(None, max_length=200_000)
+    identity: str | None = Field(default=None, max_length=200_000)
 
     @property
     def partition_key(self) -> str:
@@ -189,8 +189,8 @@ def reasons(error: ValidationError) -> str:
     Parameters
     ----------
     error
-        What pydantic raised. Its messages quote what was given, so only its kind of error is told; a name that
-        the model does not know is counted, since it may be anything that somebody wrote.
+        What pydantic raised. Its messages quote what was given, so only the kind of error is told, and of
+        a name that the model does not know nothing: it may be anything that somebody wrote.
 
     Returns
     -------

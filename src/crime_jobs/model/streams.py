@@ -35,8 +35,8 @@ class StreamSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field("fir-stream", pattern=r"^[A-Za-z0-9_.-]{1,128}$")
-    counts: str = Field("fir-counts", pattern=r"^[A-Za-z0-9_.-]{1,128}$")
+    name: str = Field(default="fir-stream", pattern=r"^[A-Za-z0-9_.-]{1,128}$")
+    counts: str = Field(default="fir-counts", pattern=r"^[A-Za-z0-9_.-]{1,128}$")
     application: str = "crime-jobs-fir-consumer"
     events_table: str = "fir_events"
     identities_table: str = "fir_identities"
