@@ -1,9 +1,9 @@
 """Sealing what nobody but its readers may see: messages of the AWS Encryption SDK under a KMS key.
 
 A data key from KMS seals many messages: without that, each FIR would cost a call
-(https://docs.aws.amazon.com/encryption-sdk/latest/developer-guide/data-key-caching.html). Cached keys are told
-apart by their encryption context, so what a message is about is not in there: it is sealed with the content,
-and compared when the message is opened. One that was moved to another FIR can't be opened as that one's.
+(https://docs.aws.amazon.com/encryption-sdk/latest/developer-guide/data-key-caching.html). Cached keys are
+told apart by their encryption context, so what a message is about is not in there: it is sealed with the
+content, and compared when the message is opened. One that was moved to another FIR can't be opened as that one's.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Sealer:
             max_age=KEY_SECONDS,
             max_messages_encrypted=KEY_MESSAGES,
         )
-        # Without a signature of its own: writers and readers trust each other, and it costs more than the rest.
+        # Without a signature: writers and readers trust each other, and it would cost more than the rest.
         self._algorithm = sdk.Algorithm.AES_256_GCM_HKDF_SHA512_COMMIT_KEY
 
     def seal(self, subject: str, content: bytes) -> str:

@@ -1,0 +1,59 @@
+"""Make what the FIR streams need: streams, tables, queue, topic, key and bucket. Idempotent."""
+
+import os
+
+import boto3
+from botocore.exceptions import ClientError
+
+STREAMS = ("fir-stream", "fir-counts")
+TABLES = ("fir_events", "fir_identities", "fir_alerts", "fir_producer_runs")
+KEYS = {"fir_alerts": "alert_id", "fir_producer_runs": "run_id"}
+QUEUE = "crime-jobs-fir-dead-letters"
+TOPIC = "crime-jobs-fir-alerts"
+ALIAS = "alias/crime-jobs-fir"
+BUCKET = "crime-firs"
+
+#: What says that somebody else, or an earlier run, made it.
+THERE = {
+    "AlreadyExistsException",
+    "BucketAlreadyOwnedByYou",
+    "ResourceInUseException",
+}
+
+PLACE = {
+    "endpoint_url": os.environ.get("AWS_ENDPOINT_URL", "http://127.0.0.1:4566"),
+    "region_name": "us-east-1",
+    "aws_access_key_id": "test",
+    "aws_secret_access_key": "test",
+}
+
+
+def make(call, **request):
+    """Call, and pass over that it is there already."""
+    try:
+        return call(**request)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in THERE:
+            raise
+        return None
+
+
+kinesis, dynamodb = boto3.client("kinesis", **PLACE), boto3.client("dynamodb", **PLACE)
+for stream in STREAMS:
+    make(kinesis.create_stream, StreamName=stream, ShardCount=1)
+for table in TABLES:
+    key = KEYS.get(table, "fir_key")
+    make(
+        dynamodb.create_table,
+        TableName=table,
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+boto3.client("sqs", **PLACE).create_queue(QueueName=QUEUE)
+boto3.client("sns", **PLACE).create_topic(Name=TOPIC)
+kms = boto3.client("kms", **PLACE)
+if not any(found["AliasName"] == ALIAS for found in kms.list_aliases()["Aliases"]):
+    made = kms.create_key(Description="FIR identities and dead letters")
+    kms.create_alias(AliasName=ALIAS, TargetKeyId=made["KeyMetadata"]["KeyId"])
+make(boto3.client("s3", **PLACE).create_bucket, Bucket=BUCKET)
