@@ -3,12 +3,14 @@
 A data key from KMS seals many messages: without that, each FIR would cost a call
 (https://docs.aws.amazon.com/encryption-sdk/latest/developer-guide/data-key-caching.html). Cached keys are
 told apart by their encryption context, so what a message is about is not in there: it is sealed with the
-content, and compared when the message is opened. One that was moved to another FIR can't be opened as that one's.
+content, and compared when the message is opened. One that was moved to another FIR can't be opened as that
+one's.
 """
 
 from __future__ import annotations
 
 import base64
+import logging
 from typing import TYPE_CHECKING
 
 from crime_jobs import aws
@@ -44,6 +46,8 @@ class Sealer:
         import aws_encryption_sdk as sdk
         from aws_encryption_sdk.key_providers.kms import KMSMasterKey
 
+        # It logs, with a traceback, what it also raises.
+        logging.getLogger("aws_encryption_sdk").setLevel(logging.CRITICAL)
         kms = aws.client("kms", settings)
         with aws.refusals(f"Looking for the KMS key {key}"):
             arn = str(kms.describe_key(KeyId=key)["KeyMetadata"]["Arn"])

@@ -198,10 +198,15 @@ def reasons(error: ValidationError) -> str:
         For example ``fir_number: missing; reported_at: datetime_from_date_parsing``.
     """
     told = []
-    for found in error.errors(include_input=False, include_url=False, include_context=False):
+    errors = error.errors(include_input=False, include_url=False, include_context=False)
+    for found in errors:
+        place = found["loc"]
+        # pydantic counts only the entries that are right: a list of one wrong entry is not too short.
+        if found["type"] == "too_short" and any(e["loc"][: len(place)] == place != e["loc"] for e in errors):
+            continue
         if found["type"] == "extra_forbidden":
             told.append("a field of another name: extra_forbidden")
             continue
-        where = ".".join(str(part) for part in found["loc"]) or "record"
+        where = ".".join(str(part) for part in place) or "record"
         told.append(f"{where}: {found['type']}")
     return "; ".join(dict.fromkeys(told))
