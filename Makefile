@@ -6,6 +6,8 @@ PYTHON := $(shell for p in python3.11 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
+# What needs the servers runs in one process, what needs Spark in another (tests/conftest.py).
+SIDE_BY_SIDE := -n 2 --dist loadgroup
 
 .PHONY: help demo test test-local test-soak up down status lint format bench bench-emr bench-migrate clean python
 
@@ -17,10 +19,10 @@ demo: .venv/spark.stamp ## Real figures to a map of India: build/dashboard/index
 	@echo "The map is ready, open it in a browser: $$($(BIN)/crime-jobs dashboard)"
 
 test: .venv/dev.stamp ## Tests that need no server and no browser (under 4 minutes)
-	$(PYTEST) -m "not localstack and not browser and not hive and not faults and not soak"
+	$(PYTEST) $(SIDE_BY_SIDE) -m "not localstack and not browser and not hive and not faults and not soak"
 
 test-local: .venv/dev.stamp ## All tests: LocalStack, killed processes and the browser too (about half an hour)
-	$(PYTEST) -m "not soak"
+	$(PYTEST) $(SIDE_BY_SIDE) -m "not soak"
 
 test-soak: .venv/dev.stamp ## Long fault runs and fidelity checks
 	$(PYTEST) -m soak

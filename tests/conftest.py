@@ -24,6 +24,19 @@ ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "data"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests must run in one process when two share them: there is one stack and one Spark session."""
+    for item in items:
+        names = getattr(item, "fixturenames", ())
+        if item.get_closest_marker("localstack"):
+            group = "servers"
+        elif "spark" in names or any(item.get_closest_marker(name) for name in ("browser", "hive", "faults")):
+            group = "spark"
+        else:
+            group = item.path.name
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_ambient_settings() -> Iterator[None]:
     """Tests see only what they set: no profile, region, endpoint or lake of the person running them."""

@@ -213,6 +213,7 @@ def test_an_option_called_outcome_of_somebody_else_s_step(monkeypatch: pytest.Mo
         b"no gzip",
         b"\x1f\x8b\x08\x00bad",
     ],
+    ids=["cut", "cut in its header", "no gzip", "damaged"],
 )
 def test_a_damaged_log_says_so_and_hides_no_cause(body: bytes) -> None:
     assert "s3://logs/stderr.gz is damaged" in logs._read(Bucket(body), "s3://logs/stderr.gz", "stderr").text

@@ -178,6 +178,7 @@ def test_a_job_run_needs_a_role() -> None:
         ("Load the statistics", "Load the statistics"),
         ("hot_spots", "hot_spots"),
     ],
+    ids=["a new one", "a name", "a retry", "words", "none"],
 )
 def test_the_name_without_its_token(name: str, bare: str) -> None:
     assert bare_name(name) == bare

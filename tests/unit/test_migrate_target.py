@@ -144,7 +144,7 @@ def test_only_what_was_left_is_sent_again() -> None:
     assert writer.units == 25
 
 
-@pytest.mark.parametrize("answer", [*PASSING, none], ids=str)
+@pytest.mark.parametrize("answer", [*PASSING, none], ids=lambda one: getattr(one, "__name__", str(one)))
 def test_what_does_not_pass_is_given_up(answer: Answer) -> None:
     """After `PATIENCE` without any progress the writer says so, with what to do; not before."""
     clock = Clock()
