@@ -6,8 +6,8 @@ PYTHON := $(shell for p in python3.11 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
-# What needs the servers runs in one process, what needs Spark in another (tests/conftest.py).
-SIDE_BY_SIDE := -n 2 --dist loadgroup
+# Tests wait for servers most of their time: three processes share them (tests/conftest.py says which has what).
+SIDE_BY_SIDE := -n 3 --dist loadgroup
 
 .PHONY: help demo test test-local test-soak up down status lint format bench bench-emr bench-migrate clean python
 

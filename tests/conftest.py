@@ -24,12 +24,21 @@ ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "data"
 
 
+#: Tests with servers that may run beside the others of their room: each group has a stack of its own.
+SERVERS = {
+    "migration": {
+        *("test_dms", "test_export", "test_migrate", "test_migrate_faults", "test_migrate_runs"),
+        *("test_migrate_step", "test_migration_trip", "test_oracle", "test_validate"),
+    },
+}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests must run in one process when two share them: there is one stack and one Spark session."""
+    """Say which tests run in one process when several share them: a process has one stack, one Spark session."""
     for item in items:
         names = getattr(item, "fixturenames", ())
         if item.get_closest_marker("localstack"):
-            group = "servers"
+            group = next((name for name, files in SERVERS.items() if item.path.stem in files), "servers")
         elif "spark" in names or any(item.get_closest_marker(name) for name in ("browser", "hive", "faults")):
             group = "spark"
         else:

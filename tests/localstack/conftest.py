@@ -38,8 +38,12 @@ def harness(*arguments: str, **variables: str) -> subprocess.CompletedProcess[st
 
 
 def free_port() -> int:
-    """A port on which nothing listens, outside the range that LocalStack gives to its services."""
-    return next(port for port in range(14566, 14999) if processes.port_is_free(port))
+    """A port on which nothing listens, outside the range that LocalStack gives to its services.
+
+    Test processes that run side by side look in ranges of their own: they might ask at the same moment.
+    """
+    first = 14566 + 100 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return next(port for port in range(first, first + 100) if processes.port_is_free(port))
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,13 @@ class Stack:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """The stack: the one that runs already, or one made for this test run and stopped after it."""
+    """The stack: the one that runs already, or one made for this test run and stopped after it.
+
+    Test processes that run side by side have one each: the faults that a test switches on are for itself alone.
+    """
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        os.environ["CRIME_HARNESS_STATE"] = str(ROOT / "build" / f"tests-{worker}")
+        os.environ["CRIME_HARNESS_PORT"] = str(free_port())
     env_file = Places.of(Path(state) if (state := os.environ.get("CRIME_HARNESS_STATE")) else None).env_file
     was_up = harness("status").returncode == 0 and env_file.is_file()
     if not was_up:
