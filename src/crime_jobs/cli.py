@@ -12,7 +12,17 @@ from typing import Annotated, Any
 
 import typer
 
-from crime_jobs import __version__, cli_cluster, cli_dms, cli_emr, cli_export, cli_migrate, cli_stream, output
+from crime_jobs import (
+    __version__,
+    cli_cluster,
+    cli_dms,
+    cli_emr,
+    cli_export,
+    cli_migrate,
+    cli_stream,
+    cli_stream_consume,
+    output,
+)
 from crime_jobs import settings as settings_module
 from crime_jobs.cli_options import Env, Lake, Landing, Output, Region, pairs, settings_for
 from crime_jobs.errors import CrimeJobsError
@@ -149,6 +159,7 @@ cli_migrate.register(app)
 cli_dms.register(app)
 cli_export.register(app)
 cli_stream.register(app)
+cli_stream_consume.register(cli_stream.stream)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""The verbs of the FIR streams: the group, to which ``cli_stream_*`` add theirs (``@stream.command()``)."""
+"""The verbs of the FIR streams: the group, to which modules ``cli_stream_*`` add theirs."""
 
 from __future__ import annotations
 
