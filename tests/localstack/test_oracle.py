@@ -272,7 +272,7 @@ def test_no_text_of_a_record_is_in_a_log(stack: Stack, database: Any) -> None:
         statement.execute("INSERT INTO CASE_RECORDS (FIR_NUMBER) VALUES ('The complainant states')")
     folder = Path(stack.env["CRIME_JOBS_SPARK_CONF"]).parent / "localstack"
     logs = [*folder.glob("*.log"), *(folder / oracle.NAME).glob("*.trace.db")]
-    assert {"oracle.log", "install.log", "init.log"} <= {path.name for path in logs}
+    assert {"oracle.log", "init.log"} <= {path.name for path in logs}
     for path in logs:
         assert "complainant" not in path.read_text(encoding="utf-8", errors="replace"), path
 
