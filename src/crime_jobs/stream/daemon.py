@@ -25,10 +25,13 @@ if TYPE_CHECKING:
     from crime_jobs.model.streams import StreamSettings
     from crime_jobs.settings import Settings
 
+#: A new application begins with the oldest record there is.
+OLDEST = "TRIM_HORIZON"
+
 #: What the user may change, with `--set`: `KCL's own names
 #: <https://github.com/awslabs/amazon-kinesis-client-python/blob/master/samples/sample.properties>`_.
 DEFAULTS = {
-    "initialPositionInStream": "TRIM_HORIZON",
+    "initialPositionInStream": OLDEST,
     # As KCL 2 assigns leases: in the mode of 3.x a killed worker's successor waits minutes for its lock.
     "clientVersionConfig": "CLIENT_VERSION_CONFIG_COMPATIBLE_WITH_2X",
     "retrievalMode": "POLLING",
@@ -53,6 +56,12 @@ LOGBACK = """<configuration>
   <logger name="software.amazon.kinesis.multilang.MessageWriter" level="ERROR"/>
   <root level="WARN"><appender-ref ref="err"/></root>
 </configuration>
+"""
+
+#: What the daemon starts for a shard. It parts its command at blanks, so that a path with one needs a script; and
+#: when a process dies it takes ten seconds to end, in which nothing is read.
+_PROCESS = """{command} $PPID
+[ $? -eq 0 ] || kill -KILL $PPID
 """
 
 #: Files of the state folder.
@@ -130,9 +139,8 @@ def prepare(folder: Path, settings: Settings, told: Mapping[str, str]) -> None:
     lines = "".join(f"{name} = {_escaped(value)}\n" for name, value in told.items())
     (folder / PROPERTIES).write_text(lines, encoding="utf-8")
     (folder / LOGGING).write_text(LOGBACK, encoding="utf-8")
-    # The daemon parts its command at blanks, so that a path with one needs a script.
     words = [sys.executable, "-m", "crime_jobs.stream.record_processor", str(folder)]
-    (folder / PROCESS).write_text(f"exec {shlex.join(words)}\n", encoding="utf-8")
+    (folder / PROCESS).write_text(_PROCESS.format(command=shlex.join(words)), encoding="utf-8")
 
 
 def worker_name(folder: Path) -> str:
@@ -172,11 +180,12 @@ def command() -> list[str]:
             "amazon_kclpy, which reads the stream, is not installed with its jars.",
             hint="pip install 'crime-jobs[stream]'",
         )
-    found = [java(), f"-Xmx{_HEAP}", "-cp", f"{jars}/*", _MAIN]
+    found = [java(), *_OPTIONS, "-cp", f"{jars}/*", _MAIN]
     return [*found, "--properties-file", PROPERTIES, "--log-configuration", LOGGING]
 
 
-_HEAP = "512m"
+#: It waits more than it works: what starts quickly is better than what runs fast after a while.
+_OPTIONS = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
 def java() -> str:

@@ -183,21 +183,29 @@ def _counted(handled: Sequence[Handled]) -> list[str]:
     return ["dead" if one.reason or one.kind is None else one.kind.value for one in handled]
 
 
-def leave_with(parent: int) -> None:
+def leave_with(daemon: int) -> None:
     """End this process when the daemon is gone: it may be waiting for a table, and never see its stdin end.
 
     Parameters
     ----------
-    parent
-        Id of the daemon's process.
+    daemon
+        Id of its process.
     """
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while _lives(daemon):
             time.sleep(_LOOK)
         os._exit(0)
 
     threading.Thread(target=watch, name="daemon-watch", daemon=True).start()
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def serve(folder: Path) -> None:
@@ -226,8 +234,8 @@ def serve(folder: Path) -> None:
 
 
 def main() -> None:
-    """Run as the daemon starts it: ``python -m crime_jobs.stream.record_processor FOLDER``."""
-    leave_with(os.getppid())
+    """Run as the daemon starts it: ``python -m crime_jobs.stream.record_processor FOLDER DAEMON``."""
+    leave_with(int(sys.argv[2]))
     try:
         serve(Path(sys.argv[1]))
     except Exception as error:  # noqa: BLE001 - a traceback may quote a message, that is, records

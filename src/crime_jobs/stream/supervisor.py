@@ -19,13 +19,16 @@ from crime_jobs import output
 from crime_jobs.errors import Interrupted, JobFailed, WrongUsage
 from crime_jobs.model.streams import of as stream_of
 from crime_jobs.settings import Settings
-from crime_jobs.stream import daemon
+from crime_jobs.stream import daemon, leases
 from crime_jobs.stream.status import SUPERVISOR, SupervisorStatus, read_shards, state_folder, write
 
-#: Deaths in a row without a checkpoint between them, after which it gives up.
+#: Deaths in a row, each soon and without a checkpoint, after which it gives up.
 DEATHS = 8
 
-#: Seconds: the pause after the first such death (doubled each time), and the longest.
+#: Seconds after which a daemon has not died soon: there may be nothing to checkpoint.
+LONG = 60.0
+
+#: Seconds: the pause after the second such death (doubled each time; the first has none), and the longest.
 PAUSE, LONGEST = 1.0, 30.0
 
 #: Seconds that a daemon that was asked to stop is given; it gives itself 10.
@@ -85,14 +88,15 @@ class Supervisor:
                 code = self._live()
                 if self._asked:
                     break
-                deaths = 0 if self._progressed(started) else deaths + 1
+                well = self._progressed(started) or time.time() - started > LONG
+                deaths = 0 if well else deaths + 1
                 if deaths >= DEATHS:
                     self._say("failed")
                     raise JobFailed(
                         f"The daemon ended {deaths} times without a checkpoint, the last time with {code}.",
                         hint="What it said before tells why: a table, queue or key is missing, or refuses.",
                     )
-                pause = min(LONGEST, self._pause * 2 ** (deaths - 1)) if deaths else 0.0
+                pause = min(LONGEST, self._pause * 2 ** (deaths - 2)) if deaths > 1 else 0.0
                 output.note(f"The daemon ended with {code}; it is started again in {pause:.0f} s.")
                 self._now.restarts += 1
                 self._say("restarting")
@@ -222,6 +226,8 @@ def run(settings: Settings, more: Mapping[str, str], state_dir: Path | None = No
         environ = dict(os.environ)
         told = daemon.properties(settings, stream, daemon.worker_name(folder), more, environ)
         daemon.prepare(folder, settings, told)
+        if told["initialPositionInStream"] == daemon.OLDEST:
+            leases.prepare(settings, stream, told["workerId"])
         if settings.profile:
             environ["AWS_PROFILE"] = settings.profile
         output.note(f"Reading {stream.name} as {stream.application}; Ctrl-C stops it in order.")
