@@ -58,8 +58,8 @@ LOGBACK = """<configuration>
 </configuration>
 """
 
-#: What the daemon starts for a shard. It parts its command at blanks, so that a path with one needs a script; and
-#: when a process dies it takes ten seconds to end, in which nothing is read.
+#: What the daemon starts for a shard. It parts its command at blanks, so that a path with one needs a script;
+#: and when a process dies it takes ten seconds to end, in which nothing is read.
 _PROCESS = """{command} $PPID
 [ $? -eq 0 ] || kill -KILL $PPID
 """

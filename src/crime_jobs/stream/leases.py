@@ -1,4 +1,4 @@
-"""The KCL's table of leases, made before its daemon starts: left to itself a new application waits 90 seconds.
+"""The KCL's table of leases, made before its daemon starts: a new application would wait 90 seconds.
 
 What is made is what KCL 3.1.3 makes itself: the table, and a lease at TRIM_HORIZON for each shard that has no
 parent any more; the children of others get theirs when their parents end.
