@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ hypothesis.settings.load_profile("crime-jobs")
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "data"
+
+Mount = Callable[..., Path]
 
 
 #: Tests with servers that may run beside the others of their room: each group has a stack of its own.
@@ -102,3 +105,25 @@ def landing(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return make
+
+
+@pytest.fixture
+def mount(tmp_path: Path) -> Iterator[Mount]:
+    """Mount a small file system in memory; needs root, or a machine that lets users have namespaces."""
+    mounted: list[Path] = []
+
+    def make(*options: str) -> Path:
+        folder = tmp_path / f"mount{len(mounted)}"
+        folder.mkdir()
+        made = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", str(folder)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if made.returncode:
+            pytest.skip(f"this machine does not let us mount a small disk: {made.stderr.strip()}")
+        mounted.append(folder)
+        return folder
+
+    yield make
+    for folder in mounted:
+        subprocess.run(["umount", "-l", str(folder)], check=True)

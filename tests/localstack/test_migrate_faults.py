@@ -18,7 +18,7 @@ from crime_harness.places import Places
 from crime_harness.tools import find_java
 from crime_jobs.migrate import statistics
 from crime_jobs.migrate.ledger import Ledger
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Mount
 from tests.localstack.conftest import Stack, free_port
 from tests.localstack.migration import OldDatabase, Session, h2_jar, plain, scan
 
@@ -142,6 +142,23 @@ def test_killed_and_run_again(
     size = ROWS // PARTS
     before = {row for row in found if (row - 1) // size in ready}
     assert {row for row, name in found.items() if name == "first"} == before, "a part was read twice"
+
+
+def test_a_full_disk_ends_the_run_truthfully_and_loses_nothing(
+    stack: Stack, session: Session, old: OldDatabase, mount: Mount
+) -> None:
+    """The rows go to DynamoDB, the run's tables to a disk that is full: what was moved is not read again."""
+    disk = mount("size=64k")
+    (disk / "full").write_bytes(bytes(56 * 1024))
+    options = {**old.who, "mappings": old.mappings(old.to("PEOPLE", "ID")), "part_rows": ROWS // PARTS}
+    said = session.run("migrate", {"lake": str(disk)}, **options)
+    assert said.exit_code == 1, said
+    assert "the disk is full" in said.message
+    assert items(stack, old) == ROWS
+    assert done(stack, old) == PARTS
+    (disk / "full").unlink()
+    old.sql("UPDATE PEOPLE SET NAME = 'second'")
+    assert set(assert_whole(stack, session, old, "second").values()) == {"first"}
 
 
 def test_a_source_that_goes_down_in_the_middle(stack: Stack, session: Session, tmp_path: Path) -> None:
