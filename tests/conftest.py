@@ -36,6 +36,7 @@ SERVERS = {
 }
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say which tests run in one process when several share them: a process has one stack, one Spark session."""
     for item in items:
