@@ -7,17 +7,22 @@ from typing import Annotated
 
 import typer
 
-from crime_jobs.cli_options import Env, Profile, Region, pairs, settings_for
+from crime_jobs import output
+from crime_jobs.cli_options import Env, Output, Profile, Region, pairs, settings_for
+from crime_jobs.errors import JobFailed
 
 StateDir = Annotated[
     Path | None,
     typer.Option(metavar="PATH", help="Folder of its files; another one for each consumer of a machine."),
 ]
 
+letters_app = typer.Typer(help="Records that could not be processed.", no_args_is_help=True)
+
 
 def register(stream: typer.Typer) -> None:
     """Add the verbs to the group."""
     stream.command(epilog="Example: crime-jobs stream consume --env localstack")(consume)
+    stream.add_typer(letters_app, name="dead-letters")
 
 
 def consume(
@@ -35,3 +40,48 @@ def consume(
 
     settings = settings_for(env, region=region, profile=profile)
     supervisor.run(settings, pairs(options or [], "--set"), state_dir)
+
+
+@letters_app.command("list", epilog="Example: crime-jobs stream dead-letters list --env localstack")
+def list_letters(
+    env: Env = None,
+    region: Region = None,
+    profile: Profile = None,
+    output_format: Output = None,
+) -> None:
+    """Show where each record was and why it is there; never what is in it."""
+    from crime_jobs.model.streams import of
+    from crime_jobs.stream.deadletters import open_letters
+    from crime_jobs.stream.replay import listed
+
+    settings = settings_for(env, region=region, profile=profile)
+    stream = of(settings.stream)
+    output.show(listed(open_letters(settings, stream)), output_format, title=f"In {stream.dead_letters}")
+
+
+@letters_app.command(epilog="Example: crime-jobs stream dead-letters replay --env localstack")
+def replay(
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="ID…", help="Letters; all when not given.")
+    ] = None,
+    env: Env = None,
+    region: Region = None,
+    profile: Profile = None,
+    output_format: Output = None,
+) -> None:
+    """Process the records again, when what was wrong is mended; those that go well leave the queue."""
+    from crime_jobs.model.streams import of
+    from crime_jobs.stream.deadletters import open_letters
+    from crime_jobs.stream.handling import open_handler
+    from crime_jobs.stream.replay import replay as again
+
+    settings = settings_for(env, region=region, profile=profile)
+    stream = of(settings.stream)
+    handler = open_handler(settings, stream, lambda: None)
+    rows = list(again(open_letters(settings, stream), handler, ids or ()))
+    output.show(rows, output_format, title=f"Replayed from {stream.dead_letters}")
+    if left := sum(not row["done"] for row in rows):
+        raise JobFailed(
+            f"{left} of {len(rows)} records could not be processed; they are still in the queue.",
+            hint="The column outcome says why.",
+        )

@@ -281,16 +281,32 @@ def row(received: Received) -> dict[str, Any]:
     dict
     """
     letter = received.letter
-    if letter is None:
-        return {"id": received.id, "reason": "not a letter of ours"}
     return {
         "id": received.id,
-        "reason": letter.reason,
-        "stream": letter.stream,
-        "shard": letter.shard,
-        "sequence": letter.sequence,
-        "sub_sequence": letter.sub_sequence,
-        "arrived_at": iso(letter.arrived_at),
-        "sent_at": iso(letter.sent_at),
-        "bytes": letter.size,
+        "reason": letter.reason if letter else "not a letter of ours",
+        "position": str(letter.position) if letter else None,
+        "arrived_at": iso(letter.arrived_at) if letter else None,
+        "sent_at": iso(letter.sent_at) if letter else None,
+        "bytes": letter.size if letter else None,
     }
+
+
+def open_letters(
+    settings: Settings, stream: StreamSettings, waiting: Callable[[], None] = lambda: None
+) -> DeadLetters:
+    """Open the queue, with the sealer of the streams' key.
+
+    Parameters
+    ----------
+    settings, stream
+        For the clients, and the names of queue, key and bucket.
+    waiting
+        Called when something has to be tried again.
+
+    Returns
+    -------
+    DeadLetters
+    """
+    from crime_jobs.sealing import Sealer
+
+    return DeadLetters(settings, stream, lambda: Sealer(settings, stream.key), waiting)

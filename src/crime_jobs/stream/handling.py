@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from crime_jobs.model.fir_event import BadEvent, FirEvent
-from crime_jobs.stream.sink import STORED, Arrived, Kind, Position, Sink, Written
+from crime_jobs.stream.sink import STORED, Arrived, Kind, Position, Sink, Written, open_sink
+
+if TYPE_CHECKING:
+    from crime_jobs.model.streams import StreamSettings
+    from crime_jobs.settings import Settings
 
 #: Told of FIRs that are durably written, also of those written before: after a crash between the write and
 #: what was to follow, only a replay can tell. It must be repeatable, and raise if it could not do its work.
@@ -104,3 +109,20 @@ class Handler:
         kinds = {one.arrived.position: one.kind for one in written}
         reasons |= {place: REASONS[kind] for place, kind in kinds.items() if kind in REASONS}
         return [Handled(one, kinds.get(one.position), reasons.get(one.position)) for one in records]
+
+
+def open_handler(settings: Settings, stream: StreamSettings, waiting: Callable[[], None]) -> Handler:
+    """Open the sink and those who are told of what was written.
+
+    Parameters
+    ----------
+    settings, stream
+        For the clients, and the names of the tables.
+    waiting
+        Called when a write has to be tried again.
+
+    Returns
+    -------
+    Handler
+    """
+    return Handler(open_sink(settings, stream, waiting), lambda _: None)

@@ -24,9 +24,9 @@ from amazon_kclpy.v3.processor import RecordProcessorBase
 from crime_jobs.model.streams import of as stream_of
 from crime_jobs.settings import Settings
 from crime_jobs.stream.daemon import SETTINGS
-from crime_jobs.stream.deadletters import DeadLetters
-from crime_jobs.stream.handling import Handled, Handler, Raw
-from crime_jobs.stream.sink import Position, open_sink
+from crime_jobs.stream.deadletters import DeadLetters, open_letters
+from crime_jobs.stream.handling import Handled, Handler, Raw, open_handler
+from crime_jobs.stream.sink import Position
 from crime_jobs.stream.status import Notes
 
 #: Exit code after what should not happen: BSD's "internal software error".
@@ -221,10 +221,7 @@ def serve(folder: Path) -> None:
     stream = stream_of(settings.stream)
 
     def make(waiting: Callable[[], None]) -> tuple[Handler, DeadLetters]:
-        from crime_jobs.sealing import Sealer
-
-        handler = Handler(open_sink(settings, stream, waiting), lambda _: None)
-        return handler, DeadLetters(settings, stream, lambda: Sealer(settings, stream.key), waiting)
+        return open_handler(settings, stream, waiting), open_letters(settings, stream, waiting)
 
     # What any library prints must not get between the messages.
     messages = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
