@@ -9,7 +9,9 @@ STREAMS = ("fir-stream", "fir-counts")
 TABLES = ("fir_events", "fir_identities", "fir_alerts", "fir_producer_runs")
 KEYS = {"fir_alerts": "alert_id", "fir_producer_runs": "run_id"}
 QUEUE = "crime-jobs-fir-dead-letters"
-TOPIC = "crime-jobs-fir-alerts"
+TOPIC = "crime-jobs-fir-alerts.fifo"
+#: Alerts that are not yet sent, and only they, are in this index of their table.
+PENDING = "pending"
 ALIAS = "alias/crime-jobs-fir"
 BUCKET = "crime-firs"
 
@@ -43,15 +45,28 @@ for stream in STREAMS:
     make(kinesis.create_stream, StreamName=stream, ShardCount=1)
 for table in TABLES:
     key = KEYS.get(table, "fir_key")
+    names = [key, PENDING] if table == "fir_alerts" else [key]
+    index = {
+        "IndexName": PENDING,
+        "KeySchema": [{"AttributeName": PENDING, "KeyType": "HASH"}],
+        "Projection": {"ProjectionType": "ALL"},
+    }
     make(
         dynamodb.create_table,
         TableName=table,
-        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
         KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
         BillingMode="PAY_PER_REQUEST",
+        **({"GlobalSecondaryIndexes": [index]} if PENDING in names else {}),
     )
+expires = {"Enabled": True, "AttributeName": "expires_at"}
+if (
+    dynamodb.describe_time_to_live(TableName="fir_alerts")["TimeToLiveDescription"]["TimeToLiveStatus"]
+    == "DISABLED"
+):
+    dynamodb.update_time_to_live(TableName="fir_alerts", TimeToLiveSpecification=expires)
 boto3.client("sqs", **PLACE).create_queue(QueueName=QUEUE)
-boto3.client("sns", **PLACE).create_topic(Name=TOPIC)
+boto3.client("sns", **PLACE).create_topic(Name=TOPIC, Attributes={"FifoTopic": "true"})
 kms = boto3.client("kms", **PLACE)
 if not any(found["AliasName"] == ALIAS for found in kms.list_aliases()["Aliases"]):
     made = kms.create_key(Description="FIR identities and dead letters")

@@ -24,7 +24,10 @@ class StreamSettings(BaseModel):
     dead_letters
         Name of the SQS queue of records that can't be processed.
     topic
-        Name of the SNS topic that alerts go to.
+        Name of the SNS topic that alerts go to; with ``.fifo`` at its end the topic drops what comes twice.
+    alert_rules, baseline
+        Files: the rules of the alerts, and what each district has as a rule; those of the package when not
+        given.
     key
         Alias of the KMS key that identities and dead letters are sealed with.
     history
@@ -43,7 +46,9 @@ class StreamSettings(BaseModel):
     alerts_table: str = "fir_alerts"
     runs_table: str = "fir_producer_runs"
     dead_letters: str = "crime-jobs-fir-dead-letters"
-    topic: str = "crime-jobs-fir-alerts"
+    topic: str = "crime-jobs-fir-alerts.fifo"
+    alert_rules: str | None = None
+    baseline: str | None = None
     key: str = "alias/crime-jobs-fir"
     history: str = "s3://crime-firs/history"
     redshift_workgroup: str = "crime-jobs"
