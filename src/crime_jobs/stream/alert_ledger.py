@@ -8,8 +8,7 @@ those that are not sent.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 from crime_jobs import aws
 from crime_jobs.model.fir_event import iso
 from crime_jobs.stream.alert_message import Alert
-from crime_jobs.stream.patience import patiently
+from crime_jobs.stream.alert_table import AlertTable
 
 #: Name of the index, and of its only key.
 PENDING = "pending"
@@ -26,7 +25,7 @@ PENDING = "pending"
 _KEPT = 400 * 24 * 3600
 
 #: Alerts that are taken over at a time.
-_SOME = 50
+SOME = 50
 
 
 @dataclass(frozen=True)
@@ -51,37 +50,22 @@ class Claimed:
 
 
 class Ledger:
-    """The table of the alerts.
+    """The alerts in their table.
 
     Parameters
     ----------
-    client
-        DynamoDB.
     table
-        Name of the table.
-    pool
-        Where calls are made side by side.
+        The table.
     lease
         Seconds for which whoever claims an alert holds it.
-    waiting
-        Called when a call has to be made again.
     clock
         Seconds since 1970.
     """
 
-    def __init__(
-        self,
-        client: Any,
-        table: str,
-        pool: Executor,
-        lease: float,
-        waiting: Callable[[], None] = lambda: None,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._client, self._table, self._pool = client, table, pool
-        self._lease, self._waiting, self._clock = lease, waiting, clock
+    def __init__(self, table: AlertTable, lease: float, clock: Callable[[], float] = time.time) -> None:
+        self._table, self._lease, self._clock = table, lease, clock
 
-    def claim(self, alerts: Iterable[Alert]) -> list[Claimed]:
+    def claim(self, alerts: Sequence[Alert]) -> list[Claimed]:
         """Write alerts durably, each if it is not there.
 
         Parameters
@@ -94,43 +78,15 @@ class Ledger:
         list of Claimed
             Those that were not there.
         """
-        return [one for one in self._pool.map(self._claim, list(alerts)) if one]
-
-    def _claim(self, alert: Alert) -> Claimed | None:
-        from botocore.exceptions import ClientError
-
         now = self._clock()
         until = now + self._lease
-        item = {
-            "alert_id": {"S": alert.key},
-            PENDING: {"S": "yes"},
-            "message_id": {"S": alert.id},
-            "message": {"S": alert.text},
-            "message_order": {"S": alert.order},
-            "claimed_at": {"S": iso(datetime.fromtimestamp(now, UTC))},
-            "lease_until": {"N": f"{until:.3f}"},
-            "expires_at": {"N": str(int(now) + _KEPT)},
-        }
-
-        def put() -> bool:
-            try:
-                self._client.put_item(
-                    TableName=self._table,
-                    Item=item,
-                    ConditionExpression="attribute_not_exists(alert_id)",
-                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                )
-            except ClientError as error:
-                if aws.code_of(error) != "ConditionalCheckFailedException":
-                    raise
-                # Ours too, if the answer to an earlier attempt was lost.
-                there: Any = error.response.get("Item", {})
-                return bool(there.get("message_id", {}).get("S") == alert.id)
-            return True
-
-        if not patiently(put, waiting=self._waiting):
-            return None
-        return Claimed(alert.key, alert.id, alert.text, alert.order, until)
+        refused = self._table.write("Put", [_put(alert, now, until) for alert in alerts])
+        return [
+            Claimed(alert.key, alert.id, alert.text, alert.order, until)
+            for alert, why in zip(alerts, refused, strict=True)
+            # Ours too, if the answer to an earlier attempt was lost.
+            if why is None or why.get("Item", {}).get("message_id", {}).get("S") == alert.id
+        ]
 
     def take_over(self) -> list[Claimed]:
         """Take over some alerts that are not sent, and that nobody holds any more.
@@ -139,8 +95,8 @@ class Ledger:
         -------
         list of Claimed
         """
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
+        pages = self._table.client.get_paginator("query").paginate(
+            TableName=self._table.name,
             IndexName=PENDING,
             KeyConditionExpression="pending = :yes",
             FilterExpression="lease_until < :now",
@@ -149,17 +105,17 @@ class Ledger:
         found: list[dict[str, Any]] = []
         for page in pages:
             found += page["Items"]
-            if len(found) >= _SOME:
+            if len(found) >= SOME:
                 break
-        return [one for one in self._pool.map(self._take, found[:_SOME]) if one]
+        return [one for item in found[:SOME] if (one := self._take(item))]
 
     def _take(self, item: dict[str, Any]) -> Claimed | None:
         from botocore.exceptions import ClientError
 
         until = self._clock() + self._lease
         try:
-            self._client.update_item(
-                TableName=self._table,
+            self._table.client.update_item(
+                TableName=self._table.name,
                 Key={"alert_id": item["alert_id"]},
                 UpdateExpression="SET lease_until = :until",
                 # The index may be a moment behind: sent, or taken by another worker meanwhile.
@@ -184,12 +140,26 @@ class Ledger:
         claimed
             The alerts.
         """
-        list(self._pool.map(self._sent, claimed))
+        now = iso(datetime.fromtimestamp(self._clock(), UTC))
+        update = {
+            "UpdateExpression": "SET sent_at = :now REMOVE pending, lease_until",
+            "ExpressionAttributeValues": {":now": {"S": now}},
+        }
+        self._table.write("Update", [{"Key": {"alert_id": {"S": one.key}}, **update} for one in claimed])
 
-    def _sent(self, claimed: Claimed) -> None:
-        self._client.update_item(
-            TableName=self._table,
-            Key={"alert_id": {"S": claimed.key}},
-            UpdateExpression="SET sent_at = :now REMOVE pending, lease_until",
-            ExpressionAttributeValues={":now": {"S": iso(datetime.fromtimestamp(self._clock(), UTC))}},
-        )
+
+def _put(alert: Alert, now: float, until: float) -> dict[str, Any]:
+    return {
+        "Item": {
+            "alert_id": {"S": alert.key},
+            PENDING: {"S": "yes"},
+            "message_id": {"S": alert.id},
+            "message": {"S": alert.text},
+            "message_order": {"S": alert.order},
+            "claimed_at": {"S": iso(datetime.fromtimestamp(now, UTC))},
+            "lease_until": {"N": f"{until:.3f}"},
+            "expires_at": {"N": str(int(now) + _KEPT)},
+        },
+        "ConditionExpression": "attribute_not_exists(alert_id)",
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from crime_jobs import aws
-from crime_jobs.stream.alert_ledger import Claimed, Ledger
+from crime_jobs.stream.alert_ledger import SOME, Claimed, Ledger
 
 if TYPE_CHECKING:
     from crime_jobs.settings import Settings
@@ -157,8 +157,10 @@ class Outbox:
                     return
             try:
                 if time.monotonic() - swept >= SWEEP:
-                    swept = time.monotonic()
-                    self.put(self._ledger.take_over())
+                    left = self._ledger.take_over()
+                    self.put(left)
+                    if len(left) < SOME:  # else there are more
+                        swept = time.monotonic()
                 self.send()
             except Exception as error:  # noqa: BLE001 - whatever it is, the alerts wait and are tried again
                 code = getattr(error, "response", {}).get("Error", {}).get("Code", "")

@@ -13,22 +13,16 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from crime_jobs import aws
 from crime_jobs.model.fir_event import FirEvent
-from crime_jobs.stream.patience import patiently
+from crime_jobs.stream.alert_table import AlertTable
 
 #: Entries have two numbers of so many bytes: milliseconds since 1970, and a hash.
 _HALF = 8
-
-#: Keys of one BatchGetItem
-#: (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html).
-_KEYS = 100
 
 #: Seconds for which counts are kept after their window is over.
 _KEPT = 7 * 24 * 3600
@@ -142,22 +136,16 @@ def full(entries: Iterable[Entry], added: Iterable[Entry], length: int, enough: 
 
 
 class Windows:
-    """The counts, in the table of the alerts.
+    """The counts.
 
     Parameters
     ----------
-    client
-        DynamoDB.
     table
-        Name of the table.
-    pool
-        Where calls are made side by side.
-    waiting
-        Called when one has to be made again.
+        The table of the alerts.
     """
 
-    def __init__(self, client: Any, table: str, pool: Executor, waiting: Callable[[], None]) -> None:
-        self._client, self._table, self._pool, self._waiting = client, table, pool, waiting
+    def __init__(self, table: AlertTable) -> None:
+        self._table = table
 
     def add(self, added: Mapping[Series, Sequence[Entry]]) -> dict[Series, list[Entry]]:
         """Add FIRs, durably, and return what is in each series around them.
@@ -178,63 +166,28 @@ class Windows:
             for series, entries in added.items()
             for period, chosen in _by_period(series, entries)
         ]
-        found = dict(self._pool.map(lambda part: self._put(*part), parts))
-        found |= self._read(sorted({s.key(period + step) for s, period, _ in parts for step in (-1, 1)}))
-        known: dict[Series, dict[str, list[Entry]]] = {series: {} for series in added}
+        # An item has 400 KB, some 20,000 FIRs, and no rule needs as many: what is refused is passed over.
+        self._table.write("Update", [_update(*part) for part in parts])
+        keys = {series: dict[str, None]() for series in added}
         for series, period, _ in parts:
-            for step in (-1, 0, 1):
-                key = series.key(period + step)
-                known[series][key] = found.get(key, [])
-        return {series: [one for part in of_it.values() for one in part] for series, of_it in known.items()}
-
-    def _put(self, series: Series, period: int, entries: Sequence[Entry]) -> tuple[str, list[Entry]]:
-        from botocore.exceptions import ClientError
-
-        key = {"alert_id": {"S": series.key(period)}}
-        gone = (period + 1) * series.milliseconds // 1000 + _KEPT
-
-        def update() -> list[Entry]:
-            said = self._client.update_item(
-                TableName=self._table,
-                Key=key,
-                UpdateExpression="ADD firs :firs SET expires_at = :gone",
-                ExpressionAttributeValues={
-                    ":firs": {"BS": [one.to_bytes() for one in entries]},
-                    ":gone": {"N": str(gone)},
-                },
-                ReturnValues="ALL_NEW",
-            )
-            return _entries(said["Attributes"])
-
-        try:
-            return series.key(period), patiently(update, waiting=self._waiting)
-        except ClientError as error:
-            # An item has 400 KB, some 20,000 FIRs, and no rule needs as many: its alert was given long ago.
-            if aws.code_of(error) != "ValidationException" or "size" not in str(error):
-                raise
-            return series.key(period), self._read([series.key(period)]).get(series.key(period), [])
-
-    def _read(self, keys: Sequence[str]) -> dict[str, list[Entry]]:
-        chunks = [keys[at : at + _KEYS] for at in range(0, len(keys), _KEYS)]
-        found: dict[str, list[Entry]] = {}
-        for items in self._pool.map(self._read_some, chunks):
-            found |= {item["alert_id"]["S"]: _entries(item) for item in items}
-        return found
-
-    def _read_some(self, keys: Sequence[str]) -> list[dict[str, Any]]:
-        left: Any = {
-            self._table: {"Keys": [{"alert_id": {"S": key}} for key in keys], "ConsistentRead": True}
+            keys[series] |= dict.fromkeys(series.key(period + step) for step in (-1, 0, 1))
+        found = self._table.read([key for of_it in keys.values() for key in of_it])
+        return {
+            series: [one for key in of_it if key in found for one in _entries(found[key])]
+            for series, of_it in keys.items()
         }
-        items: list[dict[str, Any]] = []
-        while left:
-            asked = left
-            said = patiently(
-                lambda: self._client.batch_get_item(RequestItems=asked),  # noqa: B023 - called at once
-                waiting=self._waiting,
-            )
-            items += said.get("Responses", {}).get(self._table, [])
-            left = said.get("UnprocessedKeys")
-        return items
+
+
+def _update(series: Series, period: int, entries: Sequence[Entry]) -> dict[str, Any]:
+    gone = (period + 1) * series.milliseconds // 1000 + _KEPT
+    return {
+        "Key": {"alert_id": {"S": series.key(period)}},
+        "UpdateExpression": "ADD firs :firs SET expires_at = :gone",
+        "ExpressionAttributeValues": {
+            ":firs": {"BS": [one.to_bytes() for one in entries]},
+            ":gone": {"N": str(gone)},
+        },
+    }
 
 
 def _by_period(series: Series, entries: Iterable[Entry]) -> Iterator[tuple[int, list[Entry]]]:

@@ -23,6 +23,7 @@ from crime_jobs.stream.alert_ledger import Claimed, Ledger
 from crime_jobs.stream.alert_message import Alert
 from crime_jobs.stream.alert_outbox import Outbox, Topic
 from crime_jobs.stream.alert_rules import Grave, RepeatLocation, Rules, Surge
+from crime_jobs.stream.alert_table import AlertTable
 from crime_jobs.stream.alert_windows import Entry, Series, Windows, entry, full
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 BASELINE = "baseline.csv"
 
 #: Calls to DynamoDB at a time.
-THREADS = 16
+THREADS = 4
 
 #: Seconds that an alert belongs to whoever claimed it. A topic that drops what comes twice allows a short
 #: time; on another it has to be longer than a call to SNS can take.
@@ -87,7 +88,7 @@ class Alerts:
         found = [*self._grave(events), *self._counted(events)]
         new = {alert.key: alert for alert in found if alert.key not in self._known}
         if new:
-            self._send(self._ledger.claim(new.values()))
+            self._send(self._ledger.claim([*new.values()]))
             self._remember(new)
 
     def _grave(self, events: Told) -> Iterator[Alert]:
@@ -205,10 +206,10 @@ def open_alerts(
     rules, baseline = alert_rules.load(stream.alert_rules), read_baseline(stream.baseline)
     client: Any = aws.client("dynamodb", settings, attempts=2, validated=False)
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="alerts")
+    table = AlertTable(client, stream.alerts_table, pool, waiting)
     topic = Topic(settings, stream.topic)
     lease = LEASE if topic.fifo else LEASE_STANDARD
-    ledger = Ledger(client, stream.alerts_table, pool, lease, waiting, clock)
+    ledger = Ledger(table, lease, clock)
     outbox = Outbox(ledger, topic.publish, say, clock)
-    windows = Windows(client, stream.alerts_table, pool, waiting)
     outbox.start()
-    return Alerts(rules, baseline, windows, ledger, outbox.put), outbox
+    return Alerts(rules, baseline, Windows(table), ledger, outbox.put), outbox

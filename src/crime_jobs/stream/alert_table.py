@@ -1,0 +1,122 @@
+"""Many writes to the table of the alerts in few calls: a transaction carries a hundred."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from typing import Any
+
+from crime_jobs.stream.patience import PASSING, patiently
+
+#: A transaction has at most so many actions
+#: (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html), and a
+#: BatchGetItem so many keys.
+ACTIONS = KEYS = 100
+
+#: Why an action is never done, however often it is tried.
+REFUSED, TOO_LARGE = "ConditionalCheckFailed", "ValidationError"
+
+Action = dict[str, Any]
+Item = dict[str, Any]
+
+
+class AlertTable:
+    """The table.
+
+    Parameters
+    ----------
+    client
+        DynamoDB, made with few attempts: the patience is here.
+    name
+        Name of the table.
+    pool
+        Where calls are made side by side.
+    waiting
+        Called when one has to be made again.
+    """
+
+    def __init__(
+        self, client: Any, name: str, pool: Executor, waiting: Callable[[], None] = lambda: None
+    ) -> None:
+        self.client, self.name = client, name
+        self._pool, self._waiting = pool, waiting
+
+    def write(self, kind: str, requests: Sequence[Action]) -> list[Item | None]:
+        """Make writes of different items, however long it takes.
+
+        Parameters
+        ----------
+        kind
+            ``Put`` or ``Update``.
+        requests
+            Their parameters without the table.
+
+        Returns
+        -------
+        list
+            For each one ``None`` if it was made, else why not: a reason of DynamoDB's, whose ``Code`` is
+            `REFUSED` or `TOO_LARGE`, and whose ``Item`` is what is there.
+        """
+        chunks = [requests[at : at + ACTIONS] for at in range(0, len(requests), ACTIONS)]
+        return [
+            why for part in self._pool.map(lambda chunk: self._write(kind, chunk), chunks) for why in part
+        ]
+
+    def _write(self, kind: str, requests: Sequence[Action]) -> list[Item | None]:
+        found: list[Item | None] = [None] * len(requests)
+        left = list(range(len(requests)))
+        while left:
+            actions = [{kind: {"TableName": self.name, **requests[at]}} for at in left]
+            reasons = patiently(lambda: self._attempt(actions), waiting=self._waiting)  # noqa: B023
+            if not reasons:
+                break
+            for at, reason in zip(tuple(left), reasons, strict=True):
+                if reason.get("Code") in {REFUSED, TOO_LARGE}:
+                    found[at] = reason
+                    left.remove(at)
+        return found
+
+    def _attempt(self, actions: Sequence[Action]) -> list[Item]:
+        """Try once. Returns why it was cancelled, action by action; nothing if it was not."""
+        from botocore.exceptions import ClientError
+
+        try:
+            self.client.transact_write_items(TransactItems=actions)
+        except ClientError as error:
+            reasons: list[Item] = error.response.get("CancellationReasons", [])
+            codes = {str(reason.get("Code")) for reason in reasons}
+            if codes & {REFUSED, TOO_LARGE}:
+                return reasons
+            if passing := codes & PASSING:
+                raise ClientError({"Error": {"Code": min(passing)}}, error.operation_name) from None
+            raise
+        return []
+
+    def read(self, keys: Sequence[str]) -> dict[str, Item]:
+        """Read items as they are now.
+
+        Parameters
+        ----------
+        keys
+            Their keys.
+
+        Returns
+        -------
+        dict
+            Those there are, by key.
+        """
+        chunks = [keys[at : at + KEYS] for at in range(0, len(keys), KEYS)]
+        return {item["alert_id"]["S"]: item for part in self._pool.map(self._read, chunks) for item in part}
+
+    def _read(self, keys: Sequence[str]) -> list[Item]:
+        left: Any = {self.name: {"Keys": [{"alert_id": {"S": key}} for key in keys], "ConsistentRead": True}}
+        items: list[Item] = []
+        while left:
+            asked = left
+            said = patiently(
+                lambda: self.client.batch_get_item(RequestItems=asked),  # noqa: B023 - called at once
+                waiting=self._waiting,
+            )
+            items += said.get("Responses", {}).get(self.name, [])
+            left = said.get("UnprocessedKeys")
+        return items
