@@ -77,8 +77,9 @@ def replay(
 
     settings = settings_for(env, region=region, profile=profile)
     stream = of(settings.stream)
-    handler = open_handler(settings, stream, lambda: None)
+    handler = open_handler(settings, stream, lambda: None, output.note)
     rows = list(again(open_letters(settings, stream), handler, ids or ()))
+    handler.close()
     output.show(rows, output_format, title=f"Replayed from {stream.dead_letters}")
     if left := sum(not row["done"] for row in rows):
         raise JobFailed(

@@ -12,18 +12,22 @@ import threading
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from crime_jobs.model.fir_event import FirEvent
 from crime_jobs.model.streams import StreamSettings
 from crime_jobs.settings import Settings
+from crime_jobs.stream.alert_ledger import PENDING
+from crime_jobs.stream.alert_message import key_of
 from crime_jobs.stream.daemon import SETTINGS
 from tests.localstack.conftest import Stack
 
 SHARD = "shardId-000000000007"
 CANARY = "CANARY-of-a-FIR"
+
+ARRIVED = datetime(2026, 11, 24, 12, 0, 0, 123_000, tzinfo=UTC)
 
 #: Where a checkpoint is: sequence and sub-sequence number.
 Place = tuple[int, int]
@@ -32,7 +36,7 @@ BEGIN: Place = (0, -1)
 
 def event(number: int, station: str = "Hazratganj", **values: Any) -> FirEvent:
     """A FIR event with a canary in what nobody may log."""
-    now = datetime.now(UTC)
+    now = ARRIVED - timedelta(minutes=1)
     whole: dict[str, Any] = {
         "fir_key": f"IN-UP/Lucknow/{station}/2026/{number:04d}",
         "state_code": "IN-UP",
@@ -71,20 +75,28 @@ class Parts:
             identities_table=f"identities_{name}",
             alerts_table=f"alerts_{name}",
             dead_letters=f"dead-{name}",
-            topic=f"alerts-{name}",
+            topic=f"alerts-{name}.fifo",
         )
         self.dynamodb, self.sqs = stack.client("dynamodb"), stack.client("sqs")
-        keys = {self.stream.alerts_table: "alert_id"}
-        for table in (self.stream.events_table, self.stream.identities_table, self.stream.alerts_table):
-            key = keys.get(table, "fir_key")
-            self.dynamodb.create_table(
-                TableName=table,
-                AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
-                KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
-                BillingMode="PAY_PER_REQUEST",
-            )
-        stack.client("sns").create_topic(Name=self.stream.topic)
+        for table in (self.stream.events_table, self.stream.identities_table):
+            self._make_table(table, "fir_key")
+        index = {
+            "IndexName": PENDING,
+            "KeySchema": [{"AttributeName": PENDING, "KeyType": "HASH"}],
+            "Projection": {"ProjectionType": "ALL"},
+        }
+        self._make_table(self.stream.alerts_table, "alert_id", PENDING, GlobalSecondaryIndexes=[index])
+        stack.client("sns").create_topic(Name=self.stream.topic, Attributes={"FifoTopic": "true"})
         self.make_queue()
+
+    def _make_table(self, table: str, *attributes: str, **more: Any) -> None:
+        self.dynamodb.create_table(
+            TableName=table,
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in attributes],
+            KeySchema=[{"AttributeName": attributes[0], "KeyType": "HASH"}],
+            BillingMode="PAY_PER_REQUEST",
+            **more,
+        )
 
     def make_queue(self) -> None:
         self.sqs.create_queue(QueueName=self.stream.dead_letters)
@@ -101,6 +113,14 @@ class Parts:
                 "environ": {},
                 "stream": self.stream.model_dump() | stream,
             }
+        )
+
+    def alerts(self, station: str, firs: int = 9) -> int:
+        """How many grave offences of a police station there are alerts of."""
+        pages = self.dynamodb.get_paginator("scan").paginate(TableName=self.stream.alerts_table)
+        there = {item["alert_id"]["S"] for page in pages for item in page["Items"]}
+        return len(
+            there & {key_of("grave-offence", event(number, station).fir_key) for number in range(1, firs)}
         )
 
     def scan(self, table: str) -> dict[str, dict[str, Any]]:
@@ -274,7 +294,7 @@ def _record(place: Place, data: bytes) -> dict[str, Any]:
         "partitionKey": "a station",
         "sequenceNumber": str(place[0]),
         "subSequenceNumber": place[1],
-        "approximateArrivalTimestamp": 1_795_521_600_123,
+        "approximateArrivalTimestamp": int(ARRIVED.timestamp() * 1000),
     }
 
 

@@ -56,7 +56,8 @@ def player(parts: Parts, tmp_path: Path) -> Callable[..., Player]:
 
 
 def firs(station: str, count: int = 8) -> list[bytes]:
-    return [event(number, station).to_bytes() for number in range(1, count + 1)]
+    """FIRs, the second of which the control room hears of at once."""
+    return [event(number, station, is_grave=number == 2).to_bytes() for number in range(1, count + 1)]
 
 
 def letters(parts: Parts) -> DeadLetters:
@@ -89,6 +90,7 @@ def test_killed_after_any_message_nothing_is_lost_and_nothing_is_twice(
     def all_before_it_are_there(place: Place | None) -> None:
         due = [data for at, data in one.records if place is None or at <= place]
         assert {json.loads(data)["fir_key"] for data in due} <= parts.events(station).keys()
+        assert parts.alerts(station) == any(json.loads(data)["is_grave"] for data in due)
 
     one.asked = all_before_it_are_there
     assert one.live(kill_after=message) == -9
@@ -99,6 +101,7 @@ def test_killed_after_any_message_nothing_is_lost_and_nothing_is_twice(
     assert len(found) == 8
     assert one.checkpoint == one.records[-1][0]
     assert found | first == found, "what was written before the kill was written again"
+    assert parts.alerts(station) == 1
     assert CANARY not in one.said
 
 
@@ -134,7 +137,7 @@ def test_what_is_no_fir_goes_to_the_dead_letters_sealed_and_the_rest_goes_on(
         queue.put_back(found)
 
     # Nothing was mended: all of them stay, and it says why.
-    again = list(replay(queue, open_handler(parts.settings(), parts.stream, lambda: None)))
+    again = list(replay(queue, open_handler(parts.settings(), parts.stream, lambda: None, print)))
     assert [row["done"] for row in again] == [False] * 5
     assert len(listed(queue)) == 5
     assert CANARY not in "".join(capfd.readouterr())
@@ -149,7 +152,7 @@ def test_a_letter_that_can_be_processed_by_now_is_and_leaves_the_queue(station: 
     for at, data in enumerate((first, second)):
         place = sink.Position(parts.stream.name, SHARD, str(at + 1), 0)
         queue.send(place, data, "for a reason", event(1).sent_at)
-    handler = open_handler(settings, parts.stream, lambda: None)
+    handler = open_handler(settings, parts.stream, lambda: None, print)
     only = next(row["id"] for row in listed(queue) if row["position"].endswith("/2/0"))
     (row,) = replay(queue, handler, [only])
     assert (row["outcome"], row["done"]) == ("new", True)
@@ -227,13 +230,13 @@ def test_without_its_table_it_ends_and_checkpoints_nothing(
 def test_a_sink_that_fails_half_the_time_gets_everything_once(
     player: Callable[..., Player], station: str, parts: Parts, stack: Stack
 ) -> None:
-    one = player(aggregated(firs(station, 300), of=10))
+    one = player(aggregated(firs(station, 100), of=10))
     with stack.faults(DYNAMODB_ERROR_PROBABILITY=0.5):
-        assert one.live(batch=100) == 0
+        assert one.live(batch=50) == 0
     assert one.ended
-    assert len(parts.events(station)) == 300
+    assert len(parts.events(station)) == 100
     (status,) = read_shards(one.folder)
-    assert sum(status.counts.values()) == 300
+    assert sum(status.counts.values()) == 100
     assert CANARY not in one.said
 
 

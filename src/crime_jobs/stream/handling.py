@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from crime_jobs.model.fir_event import BadEvent, FirEvent
+from crime_jobs.stream.alerts import open_alerts
 from crime_jobs.stream.sink import STORED, Arrived, Kind, Position, Sink, Written, open_sink
 
 if TYPE_CHECKING:
@@ -72,10 +73,14 @@ class Handler:
         The tables.
     on_written
         Who is told of what was written.
+    close
+        Called at the end.
     """
 
-    def __init__(self, sink: Sink, on_written: OnWritten) -> None:
+    def __init__(self, sink: Sink, on_written: OnWritten, close: Callable[[], None] = lambda: None) -> None:
         self._sink, self._on_written = sink, on_written
+        #: Lets listeners finish what they have begun, for a few seconds at most.
+        self.close = close
 
     def handle(self, records: Sequence[Raw]) -> list[Handled]:
         """Write records durably and tell of them.
@@ -111,18 +116,27 @@ class Handler:
         return [Handled(one, kinds.get(one.position), reasons.get(one.position)) for one in records]
 
 
-def open_handler(settings: Settings, stream: StreamSettings, waiting: Callable[[], None]) -> Handler:
-    """Open the sink and those who are told of what was written.
+def open_handler(
+    settings: Settings, stream: StreamSettings, waiting: Callable[[], None], say: Callable[[str], None]
+) -> Handler:
+    """Open the sink and the alerts.
 
     Parameters
     ----------
     settings, stream
-        For the clients, and the names of the tables.
+        For the clients, and the names of tables and topic.
     waiting
         Called when a write has to be tried again.
+    say
+        Writes a line for whoever runs this.
 
     Returns
     -------
     Handler
     """
-    return Handler(open_sink(settings, stream, waiting), lambda _: None)
+    alerts, outbox = open_alerts(settings, stream, waiting, say)
+
+    def tell(written: Sequence[Written]) -> None:
+        alerts.handle([(one.arrived.event, one.arrived.at) for one in written])
+
+    return Handler(open_sink(settings, stream, waiting), tell, outbox.close)

@@ -92,6 +92,7 @@ class Processor(RecordProcessorBase):  # type: ignore[misc]
         self._stream, self._folder, self._make = stream, folder, make
         self._notes: Notes
         self._handler: Handler
+        self.close: Callable[[], None] = lambda: None
         self._dead: DeadLetters
         self._due: Any = None  # a record that was handled, and not yet checkpointed
 
@@ -100,6 +101,7 @@ class Processor(RecordProcessorBase):  # type: ignore[misc]
         try:
             self._notes = Notes(self._folder, initialize_input.shard_id)
             self._handler, self._dead = self._make(lambda: self._notes.tell("waiting"))
+            self.close = self._handler.close
             self._notes.tell("reading")
         except Exception as error:  # noqa: BLE001 - ends the process
             leave("Starting", error)
@@ -221,13 +223,15 @@ def serve(folder: Path) -> None:
     stream = stream_of(settings.stream)
 
     def make(waiting: Callable[[], None]) -> tuple[Handler, DeadLetters]:
-        return open_handler(settings, stream, waiting), open_letters(settings, stream, waiting)
+        return open_handler(settings, stream, waiting, say), open_letters(settings, stream, waiting)
 
     # What any library prints must not get between the messages.
     messages = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     sys.stdin.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
-    kcl.KCLProcess(Processor(stream.name, folder, make), sys.stdin, messages, sys.stderr).run()
+    processor = Processor(stream.name, folder, make)
+    kcl.KCLProcess(processor, sys.stdin, messages, sys.stderr).run()
+    processor.close()
 
 
 def main() -> None:
