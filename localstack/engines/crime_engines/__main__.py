@@ -14,6 +14,7 @@ from crime_engines.dms import Dms
 from crime_engines.dms.source import check_url
 from crime_engines.emr import Emr
 from crime_engines.node import Node
+from crime_engines.redshift import RedshiftData
 from crime_engines.server import Engines, Service, application
 from crime_engines.serverless import EmrServerless
 from crime_jobs.spark import find_java_home
@@ -52,6 +53,7 @@ def main() -> None:
         Emr(node, control),
         EmrServerless(node, control),
         Dms(node, control, given.oracle_url),
+        RedshiftData(node, control),
     ]
     engines = Engines(services, control)
     uvicorn.run(

@@ -120,6 +120,68 @@ class Storage:
                 self.fetch(uri, part).rename(path)
         return path
 
+    def list(self, uri: str) -> list[str]:
+        """Return the URIs of the objects whose own begin with one, in order.
+
+        Parameters
+        ----------
+        uri
+            What they begin with.
+        """
+        bucket, prefix = split(uri)
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        return [f"s3://{bucket}/{found['Key']}" for page in pages for found in page.get("Contents", [])]
+
+    def open(self, uri: str) -> Any:
+        """Return an object's body, as a stream.
+
+        Parameters
+        ----------
+        uri
+            The object.
+        """
+        bucket, key = split(uri)
+        return self._s3.get_object(Bucket=bucket, Key=key)["Body"]
+
+    def read(self, uri: str) -> bytes:
+        """Return what is in an object.
+
+        Parameters
+        ----------
+        uri
+            The object.
+        """
+        content: bytes = self.open(uri).read()
+        return content
+
+    def has(self, uri: str) -> bool:
+        """Say whether an object is there.
+
+        Parameters
+        ----------
+        uri
+            The object.
+        """
+        bucket, key = split(uri)
+        try:
+            self._s3.head_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404:  # noqa: PLR2004
+                return False
+            raise
+        return True
+
+    def put(self, uri: str, content: bytes) -> None:
+        """Write an object.
+
+        Parameters
+        ----------
+        uri, content
+            The object.
+        """
+        bucket, key = split(uri)
+        self._s3.put_object(Bucket=bucket, Key=key, Body=content)
+
     def put_log(self, uri: str, path: Path) -> None:
         """Put a log file, gzipped. A bucket that is not there costs the log, not the step.
 
