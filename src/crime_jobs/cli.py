@@ -20,7 +20,9 @@ from crime_jobs import (
     cli_export,
     cli_migrate,
     cli_stream,
+    cli_stream_analytics,
     cli_stream_consume,
+    cli_stream_history,
     output,
 )
 from crime_jobs import settings as settings_module
@@ -159,7 +161,9 @@ cli_migrate.register(app)
 cli_dms.register(app)
 cli_export.register(app)
 cli_stream.register(app)
+cli_stream_analytics.register(cli_stream.stream)
 cli_stream_consume.register(cli_stream.stream)
+cli_stream_history.register(cli_stream.stream)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
