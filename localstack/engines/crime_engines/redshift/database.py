@@ -20,6 +20,17 @@ from crime_engines.redshift.system import BOOTSTRAP
 
 #: PostgreSQL refuses to run as root. This user has no rights, and is on every Linux.
 _NOBODY = "nobody"
+#: Where a folder above is root's alone (/root), that user goes through it by a capability, and has no other.
+_DESPITE_MODES = (
+    *(
+        "setpriv",
+        f"--reuid={_NOBODY}",
+        "--clear-groups",
+        "--regid=65534",
+        "--bounding-set=-all,+dac_override",
+    ),
+    *("--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override", "--"),
+)
 #: Who makes everything, and whom statements run as: no superuser, so no files and no programs.
 OWNER, USER = "engine", "awsuser"
 #: A path of a socket has 107 characters at most.
@@ -93,6 +104,7 @@ class Database:
             return self._socket
         programs = _programs()
         user = _NOBODY if os.geteuid() == 0 else None
+        before: tuple[str, ...] = ()
         self._folder.mkdir(parents=True, exist_ok=True)
         data = self._folder / "data"
         socket = self._folder / "socket"
@@ -102,10 +114,12 @@ class Database:
         for path in (self._folder, socket):
             if user:
                 shutil.chown(path, user)
+        if user and not all(_reaches(user, path) for path in (self._folder, programs / "initdb")):
+            user, before = None, _DESPITE_MODES
         if not (data / "PG_VERSION").exists():
             self._run(
                 [
-                    *(str(programs / "initdb"), "-D", str(data), "-U", OWNER, "--auth=trust"),
+                    *(*before, str(programs / "initdb"), "-D", str(data), "-U", OWNER, "--auth=trust"),
                     *("-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"),
                 ],
                 user,
@@ -114,7 +128,7 @@ class Database:
         settings = {
             "listen_addresses": "",
             "unix_socket_directories": str(socket),
-            "unix_socket_permissions": "0700" if not user else "0777",
+            "unix_socket_permissions": "0777" if os.geteuid() == 0 else "0700",
             "fsync": "off",
             "full_page_writes": "off",
             "synchronous_commit": "off",
@@ -125,7 +139,7 @@ class Database:
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with (self._folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [str(programs / "postgres"), "-D", str(data), *options],
+                [*before, str(programs / "postgres"), "-D", str(data), *options],
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
@@ -152,8 +166,7 @@ class Database:
         done = subprocess.run(command, user=user, cwd=self._folder, capture_output=True, check=False)
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip()
-            hint = f" (as user {user}, who must be able to reach {self._folder})" if user else ""
-            raise NoDatabase(f"PostgreSQL can't be set up{hint}: {said}")
+            raise NoDatabase(f"PostgreSQL can't be set up: {said}")
 
     def _make(self, socket: Path, database: str) -> None:
         with self._open(socket, "postgres", OWNER) as main:
@@ -165,6 +178,10 @@ class Database:
                 main.execute(make.format(sql.Identifier(database), sql.Identifier(USER)))
         with self._open(socket, database, OWNER) as mine:
             mine.execute(BOOTSTRAP)
+
+
+def _reaches(user: str, path: Path) -> bool:
+    return subprocess.run(["test", "-x", str(path)], user=user, check=False).returncode == 0
 
 
 def _programs() -> Path:
