@@ -72,6 +72,18 @@ class Item(NamedTuple):
     reason: str = ""
     position: Position | None = None
 
+    def checked(self) -> Fir:
+        """Return the FIR.
+
+        Raises
+        ------
+        BadFir
+            If it is none.
+        """
+        if self.fir is None:
+            raise BadFir(self.reason)
+        return self.fir
+
 
 class Splitter:
     """Cuts bytes into lines.
