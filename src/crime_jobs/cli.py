@@ -23,6 +23,7 @@ from crime_jobs import (
     cli_stream_analytics,
     cli_stream_consume,
     cli_stream_history,
+    cli_stream_watch,
     output,
 )
 from crime_jobs import settings as settings_module
@@ -164,6 +165,7 @@ cli_stream.register(app)
 cli_stream_analytics.register(cli_stream.stream)
 cli_stream_consume.register(cli_stream.stream)
 cli_stream_history.register(cli_stream.stream)
+cli_stream_watch.register(cli_stream.stream)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
