@@ -35,7 +35,7 @@ class World:
         self.topic = f"{self.name}.fifo"
         self.stream = of({"alerts_table": self.name, "topic": self.topic})
         self.dynamodb, self.sns, self.sqs = (stack.client(one) for one in ("dynamodb", "sns", "sqs"))
-        names = ("alert_id", "pending")
+        names = ("alert_id", "listing", "claimed_at")
         self.dynamodb.create_table(
             TableName=self.name,
             AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
@@ -43,8 +43,11 @@ class World:
             BillingMode="PAY_PER_REQUEST",
             GlobalSecondaryIndexes=[
                 {
-                    "IndexName": "pending",
-                    "KeySchema": [{"AttributeName": "pending", "KeyType": "HASH"}],
+                    "IndexName": "listing",
+                    "KeySchema": [
+                        {"AttributeName": "listing", "KeyType": "HASH"},
+                        {"AttributeName": "claimed_at", "KeyType": "RANGE"},
+                    ],
                     "Projection": {"ProjectionType": "ALL"},
                 }
             ],
@@ -79,7 +82,7 @@ class World:
         return [item for page in pages for item in page["Items"] if "message" in item]
 
     def pending(self) -> int:
-        return sum("pending" in item for item in self.items())
+        return sum(item["listing"]["S"] == "pending" for item in self.items())
 
     def close(self) -> None:
         self.sns.delete_topic(TopicArn=self.arn)

@@ -115,8 +115,7 @@ class Table:
             before = there.get("firs", {"BS": []})["BS"]
             there["firs"] = {"BS": sorted({*before, *values[":firs"]["BS"]})}
         else:
-            there["sent_at"] = values[":now"]
-            there.pop("pending", None)
+            there["sent_at"], there["listing"] = values[":now"], values[":day"]
             there.pop("lease_until", None)
 
     def batch_get_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803
@@ -133,6 +132,7 @@ class Table:
     def update_item(self, Key: Any, ExpressionAttributeValues: Any, **_: Any) -> None:  # noqa: N803
         def take() -> None:
             there = self.items[Key["alert_id"]["S"]]
+            assert ExpressionAttributeValues[":pending"] == {"S": "pending"}
             if there.get("lease_until") != ExpressionAttributeValues[":before"]:
                 raise ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "UpdateItem")
             there["lease_until"] = ExpressionAttributeValues[":until"]
@@ -145,16 +145,18 @@ class Table:
     def paginate(self, ExpressionAttributeValues: Any, **_: Any) -> list[Any]:  # noqa: N803
         now = float(ExpressionAttributeValues[":now"]["N"])
         pending = [
-            dict(one)
-            for one in self.items.values()
-            if "pending" in one and float(one["lease_until"]["N"]) < now
+            dict(one) for one in self.items.values() if _waits(one) and float(one["lease_until"]["N"]) < now
         ]
         self._call(lambda: None)
         return [{"Items": pending}]
 
     @property
     def pending(self) -> int:
-        return sum("pending" in one for one in self.items.values())
+        return sum(_waits(one) for one in self.items.values())
+
+
+def _waits(item: dict[str, Any]) -> bool:
+    return bool(item.get("listing", {}).get("S") == "pending")
 
 
 class Topic:

@@ -10,8 +10,8 @@ TABLES = ("fir_events", "fir_identities", "fir_alerts", "fir_producer_runs")
 KEYS = {"fir_alerts": "alert_id", "fir_producer_runs": "run_id"}
 QUEUE = "crime-jobs-fir-dead-letters"
 TOPIC = "crime-jobs-fir-alerts.fifo"
-#: Alerts that are not yet sent, and only they, are in this index of their table.
-PENDING = "pending"
+#: Index of the alerts: those that are not sent, and those of a day.
+LISTING = ("listing", "claimed_at")
 ALIAS = "alias/crime-jobs-fir"
 BUCKET = "crime-firs"
 
@@ -45,10 +45,13 @@ for stream in STREAMS:
     make(kinesis.create_stream, StreamName=stream, ShardCount=1)
 for table in TABLES:
     key = KEYS.get(table, "fir_key")
-    names = [key, PENDING] if table == "fir_alerts" else [key]
+    names = [key, *(LISTING if table == "fir_alerts" else ())]
     index = {
-        "IndexName": PENDING,
-        "KeySchema": [{"AttributeName": PENDING, "KeyType": "HASH"}],
+        "IndexName": LISTING[0],
+        "KeySchema": [
+            {"AttributeName": LISTING[0], "KeyType": "HASH"},
+            {"AttributeName": LISTING[1], "KeyType": "RANGE"},
+        ],
         "Projection": {"ProjectionType": "ALL"},
     }
     make(
@@ -57,7 +60,7 @@ for table in TABLES:
         AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
         KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
         BillingMode="PAY_PER_REQUEST",
-        **({"GlobalSecondaryIndexes": [index]} if PENDING in names else {}),
+        **({"GlobalSecondaryIndexes": [index]} if len(names) > 1 else {}),
     )
 expires = {"Enabled": True, "AttributeName": "expires_at"}
 if (

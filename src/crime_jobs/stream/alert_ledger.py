@@ -1,12 +1,13 @@
 """Which alerts there are, and which of them were sent: an item each, claimed once by a conditional write.
 
 An alert is ``pending`` from its claim, before the checkpoint, until SNS has taken it. Whoever claims it holds
-it for a while, its lease; one that has run out is taken over by any worker. The index ``pending`` has only
-those that are not sent.
+it for a while, its lease; one that has run out is taken over by any worker. The index ``listing`` has those
+that are not sent together, and those that are, day by day.
 """
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,14 +19,57 @@ from crime_jobs.model.fir_event import iso
 from crime_jobs.stream.alert_message import Alert
 from crime_jobs.stream.alert_table import AlertTable
 
-#: Name of the index, and of its only key.
-PENDING = "pending"
+#: Name of the index and of its key, by which alerts are found that are not sent.
+LISTING, PENDING = "listing", "pending"
 
 #: Seconds for which an alert is remembered: a stream holds records for 365 days at most.
 _KEPT = 400 * 24 * 3600
 
 #: Alerts that are taken over at a time.
 SOME = 50
+
+
+def day_of(sent_at: str) -> str:
+    """Return what the alerts of a day are listed by.
+
+    Parameters
+    ----------
+    sent_at
+        A moment of the day, as the columns have it.
+    """
+    return f"sent#{sent_at[:10]}"
+
+
+def newest(client: Any, table: str, listing: str, count: int) -> list[dict[str, Any]]:
+    """Return the messages of the last alerts of a listing, the newest first.
+
+    Parameters
+    ----------
+    client
+        DynamoDB.
+    table
+        Name of the table.
+    listing
+        `PENDING`, or what `day_of` says.
+    count
+        How many.
+
+    Returns
+    -------
+    list of dict
+        Messages, each with ``claimed_at``.
+    """
+    said = client.query(
+        TableName=table,
+        IndexName=LISTING,
+        KeyConditionExpression="listing = :listing",
+        ExpressionAttributeValues={":listing": {"S": listing}},
+        ScanIndexForward=False,
+        Limit=count,
+    )
+    return [
+        {**json.loads(item["message"]["S"]), "claimed_at": item["claimed_at"]["S"]} for item in said["Items"]
+    ]
 
 
 @dataclass(frozen=True)
@@ -97,10 +141,10 @@ class Ledger:
         """
         pages = self._table.client.get_paginator("query").paginate(
             TableName=self._table.name,
-            IndexName=PENDING,
-            KeyConditionExpression="pending = :yes",
+            IndexName=LISTING,
+            KeyConditionExpression="listing = :pending",
             FilterExpression="lease_until < :now",
-            ExpressionAttributeValues={":yes": {"S": "yes"}, ":now": {"N": f"{self._clock():.3f}"}},
+            ExpressionAttributeValues={":pending": {"S": PENDING}, ":now": {"N": f"{self._clock():.3f}"}},
         )
         found: list[dict[str, Any]] = []
         for page in pages:
@@ -119,10 +163,11 @@ class Ledger:
                 Key={"alert_id": item["alert_id"]},
                 UpdateExpression="SET lease_until = :until",
                 # The index may be a moment behind: sent, or taken by another worker meanwhile.
-                ConditionExpression="attribute_exists(pending) AND lease_until = :before",
+                ConditionExpression="listing = :pending AND lease_until = :before",
                 ExpressionAttributeValues={
                     ":until": {"N": f"{until:.3f}"},
                     ":before": item["lease_until"],
+                    ":pending": {"S": PENDING},
                 },
             )
         except ClientError as error:
@@ -142,8 +187,8 @@ class Ledger:
         """
         now = iso(datetime.fromtimestamp(self._clock(), UTC))
         update = {
-            "UpdateExpression": "SET sent_at = :now REMOVE pending, lease_until",
-            "ExpressionAttributeValues": {":now": {"S": now}},
+            "UpdateExpression": "SET sent_at = :now, listing = :day REMOVE lease_until",
+            "ExpressionAttributeValues": {":now": {"S": now}, ":day": {"S": day_of(now)}},
         }
         self._table.write("Update", [{"Key": {"alert_id": {"S": one.key}}, **update} for one in claimed])
 
@@ -152,7 +197,7 @@ def _put(alert: Alert, now: float, until: float) -> dict[str, Any]:
     return {
         "Item": {
             "alert_id": {"S": alert.key},
-            PENDING: {"S": "yes"},
+            LISTING: {"S": PENDING},
             "message_id": {"S": alert.id},
             "message": {"S": alert.text},
             "message_order": {"S": alert.order},
