@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -82,12 +83,22 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 
 @pytest.fixture(scope="session")
 def built_lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A lake with every table, built by the real jobs from the real files; not to be written to."""
+    """A lake with every table, built by the real jobs from the real files; not to be written to.
+
+    The first of several test processes builds it, the others wait for it.
+    """
     from crime_jobs.jobs import find
     from crime_jobs.jobs._runner import run_in
 
-    lake = tmp_path_factory.mktemp("lake")
-    run_in(spark, find("all"), make_settings(DATA, lake))
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # the one above those of the processes
+    lake, built = folder / "built-lake", folder / "built-lake.done"
+    with (folder / "built-lake.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not built.exists():
+            run_in(spark, find("all"), make_settings(DATA, lake))
+            built.touch()
     return lake
 
 
