@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import random
@@ -38,6 +39,13 @@ def field(number: int, content: bytes | int) -> bytes:
 def aggregate(key: str, records: list[bytes]) -> bytes:
     message = field(1, key.encode()) + b"".join(field(3, field(1, 0) + field(3, one)) for one in records)
     return MAGIC + message + hashlib.md5(message, usedforsecurity=False).digest()
+
+
+def tells_nothing(log: str) -> bool:
+    """Whether a log has nothing of a record, as it is or in base64, in which Java has it."""
+    # Of three bytes each: whatever stands before, one of the three is in what is encoded.
+    shifted = [base64.b64encode(CANARY.encode()[at : at + 12]).decode() for at in range(3)]
+    return not any(found in log for found in (CANARY, *shifted))
 
 
 class Consumer:
@@ -198,7 +206,7 @@ def test_whatever_dies_and_however_the_stream_is_parted_each_fir_is_there_once(c
     last = consumer.events()
     assert last.keys() == consumer.sent
     assert last | found == last, "what was written once was written again"
-    assert CANARY not in consumer.log.read_text()
+    assert tells_nothing(consumer.log.read_text())
 
 
 @pytest.mark.soak
@@ -222,4 +230,4 @@ def test_killed_fifty_times_at_random(consumer: Consumer) -> None:
     consumer.until(consumer.all_there, 300)
     assert consumer.stop() == 0
     assert consumer.events().keys() == consumer.sent
-    assert CANARY not in consumer.log.read_text()
+    assert tells_nothing(consumer.log.read_text())
