@@ -156,6 +156,9 @@ def test_the_daemon_is_told_where_aws_is_and_what_the_user_wants(settings: Setti
     assert told["regionName"] == "ap-south-1"
     assert told["clientVersionConfig"] == "CLIENT_VERSION_CONFIG_COMPATIBLE_WITH_2X"
     assert "kinesisEndpoint" not in daemon.properties(settings, stream, worker, {}, {})
+    assert told["initialPositionInStream"] == "TRIM_HORIZON"
+    later = daemon.properties(settings, stream, worker, {"initialPositionInStreamExtended": "1795521600"}, {})
+    assert "initialPositionInStream" not in later
     with pytest.raises(WrongUsage, match="streamName"):
         daemon.properties(settings, stream, worker, {"streamName": "other"}, {})
 

@@ -26,12 +26,15 @@ if TYPE_CHECKING:
     from crime_jobs.settings import Settings
 
 #: A new application begins with the oldest record there is.
-OLDEST = "TRIM_HORIZON"
+POSITION, OLDEST = "initialPositionInStream", "TRIM_HORIZON"
+
+#: Takes its place: seconds since 1970.
+AT_TIMESTAMP = "initialPositionInStreamExtended"
 
 #: What the user may change, with `--set`: `KCL's own names
 #: <https://github.com/awslabs/amazon-kinesis-client-python/blob/master/samples/sample.properties>`_.
 DEFAULTS = {
-    "initialPositionInStream": OLDEST,
+    POSITION: OLDEST,
     # As KCL 2 assigns leases: in the mode of 3.x a killed worker's successor waits minutes for its lock.
     "clientVersionConfig": "CLIENT_VERSION_CONFIG_COMPATIBLE_WITH_2X",
     "retrievalMode": "POLLING",
@@ -119,7 +122,10 @@ def properties(
             f"--set {taken[0]}: that one is not the user's to choose.",
             hint="Stream and application are in the environment's section of crime-jobs.toml.",
         )
-    return {**DEFAULTS, **there, **more, **fixed}
+    chosen = {**DEFAULTS, **there, **more, **fixed}
+    if AT_TIMESTAMP in chosen:
+        del chosen[POSITION]
+    return chosen
 
 
 def prepare(folder: Path, settings: Settings, told: Mapping[str, str]) -> None:

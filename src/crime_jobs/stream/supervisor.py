@@ -226,7 +226,7 @@ def run(settings: Settings, more: Mapping[str, str], state_dir: Path | None = No
         environ = dict(os.environ)
         told = daemon.properties(settings, stream, daemon.worker_name(folder), more, environ)
         daemon.prepare(folder, settings, told)
-        if told["initialPositionInStream"] == daemon.OLDEST:
+        if told.get(daemon.POSITION) == daemon.OLDEST:
             leases.prepare(settings, stream, told["workerId"])
         if settings.profile:
             environ["AWS_PROFILE"] = settings.profile
