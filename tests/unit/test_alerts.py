@@ -20,7 +20,7 @@ from crime_jobs.model.fir_event import GROUPS, FirEvent
 from crime_jobs.stream import alerts
 from crime_jobs.stream.alert_rules import Grave, RepeatLocation, Rules, Surge
 from crime_jobs.stream.alert_windows import Entry, full
-from tests.conftest import DATA
+from tests.conftest import DATA, make_settings
 from tests.unit.fir_alerts import NOON, SECRET, Died, World, fir
 
 MINUTE = timedelta(minutes=1)
@@ -319,3 +319,15 @@ def test_a_baseline_that_is_none_is_refused(text: str, told: str) -> None:
 def test_a_baseline_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(WrongUsage, match=r"nowhere\.csv can't be read"):
         alerts.read_baseline(str(tmp_path / "nowhere.csv"))
+
+
+def test_files_are_checked_and_named_whole_before_the_consumer_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rules.toml").write_text('[a]\nkind = "grave"\ngrave = true\n')
+    there = make_settings(tmp_path, tmp_path).model_copy(update={"stream": {"alert_rules": "rules.toml"}})
+    assert alerts.checked(there).stream == {"alert_rules": str(tmp_path / "rules.toml")}
+    (tmp_path / "rules.toml").write_text('[a]\nkind = "grave"\n')
+    with pytest.raises(WrongUsage, match="rule 'a'"):
+        alerts.checked(there)

@@ -18,6 +18,7 @@ from crime_jobs import aws, output
 from crime_jobs.errors import WrongUsage
 from crime_jobs.model.baseline import Baseline, from_csv
 from crime_jobs.model.fir_event import FirEvent
+from crime_jobs.model.streams import of as stream_of
 from crime_jobs.stream import alert_message, alert_rules
 from crime_jobs.stream.alert_ledger import Claimed, Ledger
 from crime_jobs.stream.alert_message import Alert
@@ -169,6 +170,32 @@ def read_baseline(path: str | None) -> Baseline:
             f"The baseline {path} can't be read: {type(error).__name__}.",
             hint="`crime-jobs stream baseline` writes one; baseline in crime-jobs.toml names it.",
         ) from error
+
+
+def checked(settings: Settings) -> Settings:
+    """Read the files of rules and baseline before anything is started.
+
+    Parameters
+    ----------
+    settings
+        The settings.
+
+    Returns
+    -------
+    Settings
+        With whole paths: who reads the files works in another folder.
+
+    Raises
+    ------
+    WrongUsage, BadInput
+        If one can't be read or has a mistake.
+    """
+    stream = stream_of(settings.stream)
+    alert_rules.load(stream.alert_rules)
+    read_baseline(stream.baseline)
+    files_of = {name: getattr(stream, name) for name in ("alert_rules", "baseline")}
+    whole = {name: str(Path(path).absolute()) for name, path in files_of.items() if path}
+    return settings.model_copy(update={"stream": {**settings.stream, **whole}})
 
 
 def open_alerts(

@@ -145,6 +145,7 @@ class Tail:
         self._iterators: dict[str, str | None] = {
             shard: stream._iterator(shard, "AT_TIMESTAMP", Timestamp=since) for shard in stream.shards()
         }
+        self._last: dict[str, int] = {}
         #: Milliseconds by which it is behind the newest record, the worst shard's.
         self.behind = 0
 
@@ -156,7 +157,12 @@ class Tail:
             if iterator is None:
                 continue
             said = self._stream._get(iterator)
-            found += self._stream._apart(shard, said["Records"])
+            # Each once: an answer for a moment may begin with what the one before ended with.
+            last = self._last.get(shard, -1)
+            records = [one for one in said["Records"] if int(one["SequenceNumber"]) > last]
+            if records:
+                self._last[shard] = int(records[-1]["SequenceNumber"])
+            found += self._stream._apart(shard, records)
             self._iterators[shard] = said.get("NextShardIterator")
             self.behind = max(self.behind, said.get("MillisBehindLatest") or 0)
             if self._iterators[shard] is None:

@@ -19,7 +19,7 @@ from crime_jobs import output
 from crime_jobs.errors import Interrupted, JobFailed, WrongUsage
 from crime_jobs.model.streams import of as stream_of
 from crime_jobs.settings import Settings
-from crime_jobs.stream import daemon, leases
+from crime_jobs.stream import alerts, daemon, leases
 from crime_jobs.stream.status import SUPERVISOR, SupervisorStatus, read_shards, state_folder, write
 
 #: Deaths in a row, each soon and without a checkpoint, after which it gives up.
@@ -218,6 +218,7 @@ def run(settings: Settings, more: Mapping[str, str], state_dir: Path | None = No
     Interrupted
         If it had to be killed.
     """
+    settings = alerts.checked(settings)
     stream = stream_of(settings.stream)
     folder = state_folder(stream.application, state_dir)
     folder.mkdir(parents=True, exist_ok=True)
