@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from crime_harness import engines, install, oracle, stack
+from crime_harness import engines, flink, install, oracle, stack
 from crime_harness.files import only_one
 from crime_harness.places import DEFAULT_PORT, Places, pinned
 from crime_harness.steps import Steps
@@ -109,7 +109,7 @@ def _start(places: Places, supervisor: Supervisor, port: int) -> list[Record | N
                 steps.do("Starting the old Oracle", lambda: supervisor.start(source)),
             ]
             steps.do("Buckets and landing", lambda: stack.run_hooks(places, server.endpoint))
-            others = engines.settings(beside.endpoint) | oracle.settings(source.port)
+            others = engines.settings(beside.endpoint) | oracle.settings(source.port) | flink.settings(places)
             stack.write_settings(places, installed, server.endpoint, others)
             for known in started:
                 supervisor.ready(known)
@@ -174,6 +174,16 @@ def status(
             )
     if any(state is not State.UP for state in states):
         raise typer.Exit(1)
+
+
+@app.command("flink")
+def make_flink() -> None:
+    """Make Flink for the analytics of the FIR stream (290 MB) and say by which variables it is found."""
+    places = Places.of()
+    with Steps(err) as steps:
+        flink.install(places, steps)
+    for name, value in flink.settings(places).items():
+        typer.echo(f"{name}={value}")
 
 
 @app.command()
