@@ -117,6 +117,8 @@ class Delivery:
         Gets the key of each FIR that was not confirmed, and why.
     on_failure
         Called for each of them.
+    on_outcome
+        Called for each outcome, with the FIR's line.
     """
 
     def __init__(
@@ -126,8 +128,10 @@ class Delivery:
         *,
         failed: Lines | None = None,
         on_failure: Callable[[], None] = lambda: None,
+        on_outcome: Callable[[int | None, Outcome], None] = lambda _line, _outcome: None,
     ) -> None:
         self._seal, self._failures, self._on_failure = seal, failed or Lines(None), on_failure
+        self._on_outcome = on_outcome
         self._lock = threading.Lock()
         self._keys: set[int] | None = set()
         self.tracker = Tracker()
@@ -188,6 +192,7 @@ class Delivery:
     def _told(self, outcome: Outcome) -> None:
         sent = outcome.token
         assert isinstance(sent, Sent)  # noqa: S101 - it is what `send` handed in
+        self._on_outcome(sent.line, outcome)
         if outcome.confirmed:
             with self._lock:
                 if self._keys is not None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from crime_jobs.errors import BadInput, JobFailed
 from fir_producer import positions, sources
 from fir_producer.positions import FileId, Position, Tracker
-from fir_producer.sources import FileSource, Item, Splitter, item_of, lines_of
+from fir_producer.sources import FileSource, Item, Line, Splitter, item_of, lines_of
 
 CANARY = "CANARY-src-91"
 
@@ -101,7 +101,8 @@ def writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Writer:
 @given(st.lists(st.binary(max_size=30).filter(lambda b: b"\n" not in b)), st.data())
 def test_lines_are_the_same_whatever_the_bytes_are_cut_into(parts: list[bytes], data: st.DataObject) -> None:
     whole = b"".join(part + b"\n" for part in parts)
-    splitter, found, left = Splitter(), [], whole
+    splitter, left = Splitter(), whole
+    found = list[Line]()
     while left:
         size = data.draw(st.integers(1, len(left)))
         found += splitter.feed(left[:size])
