@@ -300,7 +300,10 @@ class Lanes:
     def give_up(self, error: str, unanswered: str) -> list[Done]:
         """End everything: what waits, and what is under way and may yet arrive."""
         waiting = [batch for lane in (*self._closed, *self._lanes.values()) for batch in lane.waiting()]
-        done = [Done(flight.batch, error=unanswered) for flight in self._flying]
+        strays = {stray.flight for stray in self._refresh.strays}  # those were answered
+        done = [
+            Done(flight.batch, error=error if flight in strays else unanswered) for flight in self._flying
+        ]
         done += [Done(batch, error=batch.error or error) for batch in waiting]
         for lane in (*self._closed, *self._lanes.values()):
             lane.sealed.clear()

@@ -68,5 +68,5 @@ class Window:
         self._bytes += size
 
     def _forget(self, now: float) -> None:
-        while self._sent and self._sent[0][0] <= now - 1.0:
+        while self._sent and self._sent[0][0] + 1.0 <= now:
             self._bytes -= self._sent.popleft()[1]

@@ -36,7 +36,9 @@ class ShardMap:
     Parameters
     ----------
     shards
-        In any order.
+        The open ones, in any order.
+    closed
+        Those that are still listed: a record may have landed on one that was open for a moment.
 
     Raises
     ------
@@ -44,7 +46,7 @@ class ShardMap:
         If they leave a gap, or two take the same hash key.
     """
 
-    def __init__(self, shards: Iterable[Shard]) -> None:
+    def __init__(self, shards: Iterable[Shard], closed: Iterable[Shard] = ()) -> None:
         self.shards = tuple(sorted(shards, key=lambda shard: shard.first))
         following = 0
         for shard in self.shards:
@@ -54,14 +56,14 @@ class ShardMap:
         if following != HASH_KEYS:
             raise Unsettled
         self._firsts = [shard.first for shard in self.shards]
-        self._by_id = {shard.shard_id: shard for shard in self.shards}
+        self._by_id = {shard.shard_id: shard for shard in (*closed, *self.shards)}
 
     def of(self, hash_key: int) -> Shard:
         """Return the shard that takes a hash key."""
         return self.shards[bisect_right(self._firsts, hash_key) - 1]
 
     def get(self, shard_id: str) -> Shard | None:
-        """Return an open shard by its id."""
+        """Return a shard by its id, open or closed."""
         return self._by_id.get(shard_id)
 
 
@@ -85,16 +87,15 @@ def list_shards(client: Any, stream: str) -> ShardMap:
         If a reshard is under way.
     """
     found: list[Shard] = []
+    closed: list[Shard] = []
     request: dict[str, Any] = {"StreamName": stream}
     while True:
         answer = client.list_shards(**request)
-        for shard in answer["Shards"]:
+        for told in answer["Shards"]:
+            keys = told["HashKeyRange"]
+            shard = Shard(told["ShardId"], int(keys["StartingHashKey"]), int(keys["EndingHashKey"]))
             # A closed shard has a last sequence number, and is listed until its records have expired.
-            if "EndingSequenceNumber" not in shard["SequenceNumberRange"]:
-                keys = shard["HashKeyRange"]
-                found.append(
-                    Shard(shard["ShardId"], int(keys["StartingHashKey"]), int(keys["EndingHashKey"]))
-                )
+            (closed if "EndingSequenceNumber" in told["SequenceNumberRange"] else found).append(shard)
         if not answer.get("NextToken"):
-            return ShardMap(found)
+            return ShardMap(found, closed)
         request = {"NextToken": answer["NextToken"]}
