@@ -15,6 +15,7 @@ from cfnlint.decode import cfn_yaml  # type: ignore[import-untyped]
 
 from crime_jobs.emr._schedule_table import Table
 from crime_jobs.emr.cluster import ClusterSpec
+from crime_jobs.model.streams import StreamSettings
 from crime_jobs.settings import VARIABLES
 from tests.conftest import ROOT
 
@@ -41,7 +42,7 @@ def statements(role: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def test_cfn_lint_has_nothing_to_say() -> None:
-    assert [path.name for path in TEMPLATES] == ["emr.yaml", "migration.yaml", "schedules.yaml"]
+    assert [path.name for path in TEMPLATES] == ["emr.yaml", "firs.yaml", "migration.yaml", "schedules.yaml"]
     checker = Path(sys.executable).with_name("cfn-lint")
     command = [str(checker), "--regions", "us-east-1", "ap-south-1", "--", *map(str, TEMPLATES)]
     said = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -67,7 +68,7 @@ def test_nobody_comes_in_from_outside() -> None:
 
 def test_buckets_are_private_encrypted_and_spoken_to_over_tls() -> None:
     buckets = resources("AWS::S3::Bucket")
-    assert len(buckets) == 2
+    assert len(buckets) == 3
     guarded = {policy["Bucket"]["Ref"] for policy in resources("AWS::S3::BucketPolicy").values()}
     assert {name.partition(".")[2] for name in buckets} == guarded
     for bucket in buckets.values():
@@ -83,7 +84,7 @@ def test_buckets_are_private_encrypted_and_spoken_to_over_tls() -> None:
 
 def test_roles_allow_named_actions_on_named_things() -> None:
     roles = resources("AWS::IAM::Role")
-    assert len(roles) == 9
+    assert len(roles) == 11
     for name, role in roles.items():
         for statement in statements(role):
             actions, things = statement["Action"], statement["Resource"]
@@ -147,6 +148,7 @@ def test_outputs_say_which_setting_they_are() -> None:
         "": set(VARIABLES),
         "cluster": set(ClusterSpec.model_fields),
         "schedule": set(Table.model_fields),
+        "stream": set(StreamSettings.model_fields),
     }
     told = set()
     for path in TEMPLATES:

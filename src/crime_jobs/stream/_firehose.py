@@ -39,19 +39,20 @@ def request(settings: Settings, stream: StreamSettings, role: str | None) -> dic
     """
     bucket, prefix = aws.split_uri(stream.history, "stream.history")
     with aws.refusals("Asking who this is"):
-        account = aws.client("sts", settings).get_caller_identity()["Account"]
+        who = aws.client("sts", settings).get_caller_identity()
+    account, partition = who["Account"], who["Arn"].split(":")[1]
     region = aws.region(settings)
-    role = role or f"arn:aws:iam::{account}:role/crime-jobs-fir-firehose"
+    role = role or f"arn:{partition}:iam::{account}:role/crime-jobs-fir-firehose"
     return {
         "DeliveryStreamName": name_of(stream),
         "DeliveryStreamType": "KinesisStreamAsSource",
         "KinesisStreamSourceConfiguration": {
-            "KinesisStreamARN": f"arn:aws:kinesis:{region}:{account}:stream/{stream.name}",
+            "KinesisStreamARN": f"arn:{partition}:kinesis:{region}:{account}:stream/{stream.name}",
             "RoleARN": role,
         },
         "ExtendedS3DestinationConfiguration": {
             "RoleARN": role,
-            "BucketARN": f"arn:aws:s3:::{bucket}",
+            "BucketARN": f"arn:{partition}:s3:::{bucket}",
             "Prefix": f"{prefix}/",
             "ErrorOutputPrefix": f"{prefix}-undelivered/",
             "CompressionFormat": "GZIP",

@@ -1,0 +1,161 @@
+"""firs.yaml: everything is encrypted and kept, names are those of the model, nobody may do more than he must."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore import xform_name
+from botocore.session import get_session
+
+from crime_jobs.model.fir_event import SQL_COLUMNS
+from crime_jobs.model.streams import StreamSettings
+from tests.conftest import ROOT
+from tests.unit.test_templates import load
+
+TEMPLATE = load("firs")
+RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
+STREAM = StreamSettings()
+
+
+def of(kind: str) -> dict[str, Any]:
+    return {name: r["Properties"] for name, r in RESOURCES.items() if r["Type"] == kind}
+
+
+def defaulted(value: Any) -> str:
+    text = value if isinstance(value, str) else value.get("Fn::Sub") or f"${{{value['Ref']}}}"
+    known = {name: str(p.get("Default")) for name, p in TEMPLATE["Parameters"].items()}
+    return re.sub(r"\$\{(\w+)\}", lambda found: known[found[1]], text)
+
+
+def statements() -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, role in of("AWS::IAM::Role").items():
+        for policy in role["Policies"]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                yield name, statement.get("Fn::If", [None, statement])[1]
+    for name, policy in of("AWS::IAM::ManagedPolicy").items():
+        for statement in policy["PolicyDocument"]["Statement"]:
+            yield name, statement
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def may(name: str) -> set[str]:
+    return {action for whose, s in statements() if whose == name for action in as_list(s["Action"])}
+
+
+KEY = ({"Ref": "Key"}, {"Fn::GetAtt": ["Key", "Arn"]}, {"Fn::GetAtt": "Key.Arn"})
+
+
+def test_names_are_those_of_the_model() -> None:
+    tables = {defaulted(table["TableName"]) for table in of("AWS::DynamoDB::Table").values()}
+    assert tables == {STREAM.events_table, STREAM.identities_table, STREAM.alerts_table, STREAM.runs_table}
+    named = {
+        STREAM.name: RESOURCES["Stream"]["Properties"]["Name"],
+        STREAM.dead_letters: RESOURCES["DeadLetters"]["Properties"]["QueueName"],
+        STREAM.topic: RESOURCES["Topic"]["Properties"]["TopicName"],
+        STREAM.key: RESOURCES["KeyAlias"]["Properties"]["AliasName"],
+        STREAM.redshift_workgroup: RESOURCES["Workgroup"]["Properties"]["WorkgroupName"],
+        STREAM.redshift_database: RESOURCES["Namespace"]["Properties"]["DbName"],
+        f"{STREAM.name}-history": RESOURCES["Delivery"]["Properties"]["DeliveryStreamName"],
+        "crime-jobs-fir-firehose": RESOURCES["FirehoseRole"]["Properties"]["RoleName"],
+    }
+    assert {defaulted(value) for value in named.values()} == named.keys()
+
+
+def test_all_that_keeps_firs_keeps_them_under_the_key_and_can_be_restored() -> None:
+    for table in of("AWS::DynamoDB::Table").values():
+        assert table["SSESpecification"]["KMSMasterKeyId"] in KEY
+        assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
+    properties = {name: r["Properties"] for name, r in RESOURCES.items()}
+    assert properties["Stream"]["StreamEncryption"]["KeyId"] in KEY
+    assert properties["DeadLetters"]["KmsMasterKeyId"] in KEY
+    assert properties["Topic"]["KmsMasterKeyId"] in KEY
+    assert properties["Namespace"]["KmsKeyId"] in KEY
+    assert properties["FirehoseUser"]["KmsKeyId"] in KEY
+    kept = ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key", "AWS::RedshiftServerless::Namespace")
+    for resource in RESOURCES.values():
+        if resource["Type"] in kept:
+            assert resource["DeletionPolicy"] == "Retain"
+
+
+def test_redshift_is_private_and_speaks_tls_and_nobody_types_its_password() -> None:
+    workgroup, namespace = (RESOURCES[name]["Properties"] for name in ("Workgroup", "Namespace"))
+    assert workgroup["PubliclyAccessible"] is False
+    assert workgroup["EnhancedVpcRouting"] is True
+    assert {"ParameterKey": "require_ssl", "ParameterValue": "true"} in workgroup["ConfigParameters"]
+    assert namespace["ManageAdminPassword"] is True
+    assert "AdminUserPassword" not in namespace
+
+
+def test_firehose_writes_compressed_files_by_date_and_copies_no_identity() -> None:
+    files = RESOURCES["Delivery"]["Properties"]["ExtendedS3DestinationConfiguration"]
+    assert files["CompressionFormat"] == "GZIP"
+    assert files["Prefix"].startswith("history/!{timestamp:yyyy/MM/dd")
+    assert files["ErrorOutputPrefix"].startswith("history-undelivered/")
+    copy = RESOURCES["DeliveryToRedshift"]["Properties"]["RedshiftDestinationConfiguration"]["CopyCommand"]
+    assert copy["DataTableColumns"].split(",") == [column.name for column in SQL_COLUMNS]
+
+
+def test_policies_name_actions_and_things() -> None:
+    alone = {"Measures": "cloudwatch:namespace", "HearsOfItsOwn": "redshift-data:statement-owner-iam-userid"}
+    found = list(statements())
+    assert len(found) > 25
+    for name, statement in found:
+        for action in as_list(statement["Action"]):
+            assert re.fullmatch(r"[a-z0-9-]+:\w+", action), (name, action)
+        if "*" in as_list(statement["Resource"]):
+            assert alone[statement["Sid"]] in statement["Condition"]["StringEquals"], name
+
+
+def test_nobody_here_reads_identities_or_opens_what_is_sealed() -> None:
+    for name, statement in statements():
+        if {"Fn::GetAtt": ["Identities", "Arn"]} in as_list(statement["Resource"]):
+            assert as_list(statement["Action"]) == ["dynamodb:PutItem"], name
+        if "kms:Decrypt" in as_list(statement["Action"]):  # only what services have encrypted
+            assert statement["Condition"]["StringEquals"].keys() == {"kms:ViaService"}, name
+
+
+LOADER = [ROOT / f"src/crime_jobs/stream/{name}.py" for name in ("history", "_objects", "_redshift")]
+ACTIONS = {"ListObjectsV2": "ListBucket"}
+SIGNED = {"redshift-data": "redshift-data", "s3": "s3"}
+
+
+def called() -> set[str]:
+    """The actions of IAM that the loader's calls need, by the names that boto3's clients have for them."""
+    session = get_session()
+    named = {
+        xform_name(operation): f"{service}:{ACTIONS.get(operation, operation)}"
+        for service in SIGNED
+        for operation in session.get_service_model(service).operation_names
+    }
+    found = set()
+    for path in LOADER:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and node.attr in named:
+                found.add(named[node.attr])
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr == "get_paginator"
+            ):
+                found.add(named[ast.literal_eval(node.args[0])])
+    return found
+
+
+def test_the_loader_may_do_what_it_does_and_no_more() -> None:
+    needed = called()
+    assert len(needed) == 7
+    more = {"kms:Decrypt", "kms:GenerateDataKey", "redshift-serverless:GetCredentials"}
+    assert may("LoaderPolicy") == needed | more
+
+
+@pytest.mark.parametrize("name", ["Stream", "Files", "Workgroup", "Namespace", "FirehoseRole", "Topic"])
+def test_everything_is_tagged(name: str) -> None:
+    tags = {tag["Key"] for tag in RESOURCES[name]["Properties"]["Tags"]}
+    assert {"project", "environment", "stream"} <= tags
