@@ -168,7 +168,7 @@ def in_redshift(settings: Settings, stream: StreamSettings) -> Iterator[Seen]:
     """
     from crime_jobs.stream._redshift import open_redshift
 
-    redshift, last = open_redshift(settings, stream), ""
+    redshift, last = open_redshift(settings, stream), " "  # before every key; an empty value is refused
     while rows := redshift.query(_KEYS, {"last": last}):
         for found in rows:
             last = str(found["fir_key"])
