@@ -1,7 +1,7 @@
 """Rows a second into Redshift: the loader's COPY beside row-by-row INSERT, both through the Data API.
 
-``python -m benchmarks.history`` needs `make up`. Same tables, same emulator, one run. What it says is how the
-two compare here, on PostgreSQL; Redshift is slower still at single rows, and faster at COPY the more nodes it has.
+``python -m benchmarks.history`` needs `make up`. Same tables, same emulator, one run. It says how the two
+compare here, on PostgreSQL; Redshift is slower still at single rows, and its COPY faster by each node.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import boto3
 from rich.box import MARKDOWN
@@ -68,7 +69,8 @@ def main() -> None:
     parser.add_argument("--objects", type=int, default=5)
     parser.add_argument("--single", type=int, default=200, help="rows for INSERT")
     given = parser.parse_args()
-    os.environ.update(read_env_file(Places.of(None).env_file))
+    state = os.environ.get("CRIME_HARNESS_STATE")
+    os.environ.update(read_env_file(Places.of(Path(state) if state else None).env_file))
     name = f"bench-{uuid.uuid4().hex[:8]}"
     stream = StreamSettings(history=f"s3://crime-firs/{name}", redshift_workgroup=name)
     whole = {"env": "bench", "region": "us-east-1", "landing": "", "lake": "", "spark_conf": None}
@@ -85,9 +87,8 @@ def main() -> None:
         s3.put_object(Bucket="crime-firs", Key=f"{name}/{part}.gz", Body=gzip.compress(lines))
     copied = timed(history.load)
     names = [column.name for column in SQL_COLUMNS]
-    insert = (
-        f"INSERT INTO firs ({', '.join(names)}, load_id) VALUES ({', '.join(f':{n}' for n in names)}, 'x')"
-    )
+    places = ", ".join(f":{name}" for name in names)
+    insert = f"INSERT INTO firs ({', '.join(names)}, load_id) VALUES ({places}, 'x')"
 
     def one_by_one() -> None:
         for number in range(given.single):
