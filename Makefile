@@ -7,7 +7,7 @@ PYTHON := $(shell for p in python3.11 python3 python; do \
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 # Tests wait for servers most of their time: three processes share them (tests/conftest.py says which has what).
-SIDE_BY_SIDE := -n 3 --dist loadgroup
+SIDE_BY_SIDE := -n 3 --dist loadscope
 
 .PHONY: help demo test test-local test-soak up down status flink lint format bench bench-emr bench-migrate clean python
 

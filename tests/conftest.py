@@ -8,10 +8,11 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -30,25 +31,27 @@ Mount = Callable[..., Path]
 
 #: Tests with servers that may run beside the others of their room: each group has a stack of its own.
 SERVERS = {
-    "migration": {
-        *("test_dms", "test_export", "test_migrate", "test_migrate_faults", "test_migrate_runs"),
-        *("test_migrate_step", "test_migration_trip", "test_oracle", "test_validate"),
-    },
+    "migration": ("dms", "export", "migrate", "migration", "oracle", "validate"),
+    "streams": ("alerts", "analytics", "consumer", "history", "producer", "reconcile", "sealing"),
 }
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests run in one process when several share them: a process has one stack, one Spark session."""
-    for item in items:
-        names = getattr(item, "fixturenames", ())
-        if item.get_closest_marker("localstack"):
-            group = next((name for name, files in SERVERS.items() if item.path.stem in files), "servers")
-        elif "spark" in names or any(item.get_closest_marker(name) for name in ("browser", "hive", "faults")):
-            group = "spark"
-        else:
-            group = item.path.name
-        item.add_marker(pytest.mark.xdist_group(group))
+class Rooms(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives whole rooms of tests to the test processes: a process has one stack and one Spark session."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        room, _, name = nodeid.partition("::")[0].removeprefix("tests/").partition("/")
+        if room == "unit":
+            return name
+        if room != "localstack":
+            return "spark"
+        first = name.removeprefix("test_").removesuffix(".py").partition("_")[0]
+        return next((group for group, names in SERVERS.items() if first in names), "servers")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Rooms:
+    """Say which tests run in one process when several share them (``--dist loadscope``)."""
+    return Rooms(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
