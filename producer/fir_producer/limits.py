@@ -20,13 +20,13 @@ class Limits:
         Data and partition keys.
     records
         Records; an aggregate is one.
-    share
-        What share of both is used. What leaves evenly may arrive unevenly, so all of it would be too much.
+    spread
+        Seconds by which a second is taken for longer: what leaves evenly may arrive unevenly.
     """
 
     bytes: int = 1_000_000
     records: int = 1_000
-    share: float = 0.97
+    spread: float = 0.02
 
 
 class Window:
@@ -42,8 +42,8 @@ class Window:
     """
 
     def __init__(self, limits: Limits) -> None:
-        self._most_bytes = limits.bytes * limits.share
-        self._most_records = max(1, int(limits.records * limits.share))
+        self._most_bytes, self._most_records = limits.bytes, limits.records
+        self._second = 1.0 + limits.spread
         self._sent: deque[tuple[float, int]] = deque()
         self._bytes = 0
 
@@ -59,7 +59,7 @@ class Window:
         for place, (at, sent) in enumerate(self._sent, 1):
             excess -= sent
             if (excess <= 0 and place >= over) or place == len(self._sent):
-                return max(0.0, at + 1.0 - now)
+                return max(0.0, at + self._second - now)
         return 0.0
 
     def spend(self, size: int, now: float) -> None:
@@ -68,5 +68,5 @@ class Window:
         self._bytes += size
 
     def _forget(self, now: float) -> None:
-        while self._sent and self._sent[0][0] + 1.0 <= now:
+        while self._sent and self._sent[0][0] + self._second <= now:
             self._bytes -= self._sent.popleft()[1]

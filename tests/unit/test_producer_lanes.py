@@ -350,7 +350,7 @@ def test_the_same_bytes_are_sent_again() -> None:
 @settings(max_examples=100)
 @given(st.lists(st.tuples(st.integers(1, 400), st.floats(0, 0.4)), max_size=120), st.integers(2, 20))
 def test_no_second_has_more_than_the_limit(sizes: list[tuple[int, float]], records: int) -> None:
-    limits = Limits(bytes=500, records=records, share=1.0)
+    limits = Limits(bytes=500, records=records, spread=0.0)
     window, now, sent = Window(limits), 0.0, []
     for size, pause in sizes:
         now += pause
@@ -383,7 +383,7 @@ def test_nearly_all_of_the_limit_is_used_and_never_more(size: int, records: int)
         assert len(second) <= limits.records
     steady = [record for record in written if 1 <= record.time < 19]
     if records == 1000:
-        assert sum(record.size for record in steady) >= 0.95 * 18 * limits.bytes * limits.share
+        assert sum(record.size for record in steady) >= 0.95 * 18 * limits.bytes
     else:
         assert len(steady) >= 0.9 * 18 * records
 
