@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest
 # Tests wait for servers most of their time: three processes share them (tests/conftest.py says which has what).
 SIDE_BY_SIDE := -n 3 --dist loadscope
 
-.PHONY: help demo test test-local test-soak up down status flink lint format bench bench-emr bench-migrate clean python
+.PHONY: help demo test test-local test-soak up down status flink lint format bench bench-emr bench-migrate bench-history clean python
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -56,6 +56,9 @@ bench-emr: .venv/bench.stamp ## Submitting to EMR beside emr-cli, on the engines
 
 bench-migrate: .venv/bench.stamp ## Moving items into DynamoDB beside a batch_writer loop (after `make up`)
 	$(BIN)/python -m benchmarks.migrate
+
+bench-history: .venv/bench.stamp ## FIRs into Redshift: COPY beside INSERT (after `make up`)
+	$(BIN)/python -m benchmarks.history
 
 clean: ## Remove what was built (not the downloads, which are cached outside the tree)
 	@[ ! -x $(BIN)/python ] || $(BIN)/python -m crime_harness down || true
