@@ -20,7 +20,7 @@ from crime_jobs.stream.supervisor import Supervisor, only_one
 PYTHON_VARIABLE = "CRIME_JOBS_FLINK_PYTHON"
 
 #: It waits more than it works: what starts quickly is better than what runs fast after a while.
-_JAVA_OPTIONS = "-Xmx768m -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+JAVA_OPTIONS = "-Xmx768m -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 
 #: What an idle job needs of memory is little; the defaults are for a cluster.
 _FLINK = {
@@ -116,7 +116,7 @@ def prepare(
         **os.environ,
         main.PROPERTIES_VARIABLE: str(properties),
         "JAVA_HOME": str(Path(daemon.java()).resolve().parents[1]),
-        "JVM_ARGS": _JAVA_OPTIONS,
+        "JVM_ARGS": JAVA_OPTIONS,
         "FLINK_LOG_DIR": str(log),
         "LOG4J_PROPERTIES": str(folder / "log4j.properties"),
         # kinesis-mock and LocalStack answer in JSON what was asked in CBOR.
