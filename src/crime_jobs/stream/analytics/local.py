@@ -119,7 +119,7 @@ def prepare(
         "JVM_ARGS": JAVA_OPTIONS,
         "FLINK_LOG_DIR": str(log),
         "LOG4J_PROPERTIES": str(folder / "log4j.properties"),
-        # kinesis-mock and LocalStack answer in JSON what was asked in CBOR.
+        # JSON on the wire: what stands in for Kinesis need not know CBOR.
         "AWS_CBOR_DISABLE": "1",
     }
     if settings.profile:
