@@ -38,6 +38,8 @@ Aggregate = Annotated[
     typer.Option(help="Many FIRs a Kinesis record, as the KPL does; without, one, for readers that need it."),
 ]
 
+Metrics = Annotated[bool, typer.Option("--metrics", help="Tell CloudWatch, once a minute and at the end.")]
+
 app = typer.Typer(
     name="fir-producer",
     help="Takes First Information Reports in and sends them to Kinesis, each with an outcome.",
@@ -78,6 +80,7 @@ def generate(
     aggregate: Aggregate = True,
     failed: Failed = None,
     report: Report = None,
+    metrics: Metrics = False,
     dry_run: DryRun = False,
     region: Region = None,
     profile: Profile = None,
@@ -94,7 +97,7 @@ def generate(
 
         preview(drawing.items(), Refused(drawing.source, None))
         return
-    plan = _plan(drawing.source, aggregate, failed=failed, report=report)
+    plan = _plan(drawing.source, aggregate, metrics, failed=failed, report=report)
     _send(plan, drawing.items, env, stream, region, profile)
 
 
@@ -112,6 +115,7 @@ def send(
     rejects: Rejects = None,
     failed: Failed = None,
     report: Report = None,
+    metrics: Metrics = False,
     dry_run: DryRun = False,
     region: Region = None,
     profile: Profile = None,
@@ -133,7 +137,7 @@ def send(
         return
     if follow and position is None:
         position = Path(source).with_name(f".{Path(source).name}.position")
-    plan = _plan(told, aggregate, rejects=rejects, failed=failed, report=report, position=position)
+    plan = _plan(told, aggregate, metrics, rejects=rejects, failed=failed, report=report, position=position)
     _send(plan, lambda stop: _items(source, stop, position), env, stream, region, profile)
 
 
@@ -156,12 +160,12 @@ def _items(source: str, stop: Any, position: Path | None = None) -> Iterable[Ite
     return FileSource(Path(source), follow=follow, since=since, stopped=stop, note=output.note).items()
 
 
-def _plan(source: str, aggregate: bool, **files: Path | None) -> Plan:
+def _plan(source: str, aggregate: bool, metrics: bool, **files: Path | None) -> Plan:
     from fir_producer.delivery import Singly
     from fir_producer.options import SenderOptions
     from fir_producer.runs import Plan
 
-    return Plan(source, options=SenderOptions() if aggregate else Singly(), **files)
+    return Plan(source, options=SenderOptions() if aggregate else Singly(), metrics=metrics, **files)
 
 
 def _send(

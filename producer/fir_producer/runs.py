@@ -20,6 +20,7 @@ from crime_jobs.settings import Settings
 from fir_producer import ledger as ledgers
 from fir_producer import positions
 from fir_producer.delivery import Delivery, Lines, event_of, opener
+from fir_producer.metrics import Reporter
 from fir_producer.options import SenderOptions
 from fir_producer.sources import Item
 from fir_producer.stopping import Stop
@@ -47,6 +48,8 @@ class Plan:
         File of how far the source is done; ``None`` for a source that has none.
     options
         How the sender works.
+    metrics
+        Whether CloudWatch is told.
     """
 
     source: str
@@ -55,6 +58,7 @@ class Plan:
     report: Path | None = None
     position: Path | None = None
     options: SenderOptions = SenderOptions()  # noqa: RUF009 - frozen
+    metrics: bool = False
 
 
 class Rejects:
@@ -152,6 +156,7 @@ def run(
         on_failure = stop.now if follows else lambda: None
         opened = opener(settings, stream, plan.options)
         delivery = Delivery(opened, sealer.seal, failed=failures, on_failure=on_failure)
+        reporter = _reporter(settings, stream, delivery) if plan.metrics else None
         watch = _Watch(plan, delivery, ledger, rejects, started)
         trouble: Exception | None = None
         with watch.watching():
@@ -160,6 +165,8 @@ def run(
                     _send(items(stop), delivery, rejects, follows=follows)
             except Exception as error:  # noqa: BLE001 - raised again when the run is noted
                 trouble = error
+        if reporter:
+            reporter.close()
         rejects.close()
         summary = watch.ended(trouble, stopped=stop.by_signal)
     if plan.report:
@@ -167,6 +174,12 @@ def run(
     output.show([summary], None, title=f"Sent to {stream.name}")
     _judge(trouble, delivery, rejects, stopped=stop.by_signal)
     return summary
+
+
+def _reporter(settings: Settings, stream: StreamSettings, delivery: Delivery) -> Reporter:
+    from crime_jobs import aws
+
+    return Reporter(aws.client("cloudwatch", settings), stream.name, delivery.sender)
 
 
 def _try_to_write(path: Path | None) -> None:

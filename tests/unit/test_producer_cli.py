@@ -29,6 +29,7 @@ class World:
         self.sender: FakeSender
         self.items: list[dict[str, Any]] = []
         self.fails_noting = False
+        self.metrics: dict[str, Any] = {}
 
     def open(self, told: Any) -> FakeSender:
         self.sender = FakeSender(told)
@@ -38,6 +39,9 @@ class World:
         if self.fails_noting:
             raise AwsRefused("Noting was refused.")
         self.items.append({name: next(iter(value.values())) for name, value in Item.items()})
+
+    def put_metric_data(self, MetricData: list[dict[str, Any]], **_: Any) -> None:  # noqa: N803
+        self.metrics = {one["MetricName"]: one.get("Value") for one in MetricData}
 
     @property
     def states(self) -> list[str]:
@@ -78,6 +82,11 @@ def test_a_run_is_summed_up_reported_and_noted(
     assert "ended" not in world.items[0]
     assert world.sender.closed
     assert CANARY.encode() not in b"".join(world.sender.data)
+
+
+def test_cloudwatch_is_told_when_asked(world: World, tmp_path: Path) -> None:
+    assert main(["send", write(tmp_path / "firs", form(1), form(2)), "--metrics"]) == 0
+    assert world.metrics["RecordsConfirmed"] == 2
 
 
 def test_what_is_not_confirmed_is_exit_1_and_listed_by_key(
