@@ -60,6 +60,9 @@ bench-migrate: .venv/bench.stamp ## Moving items into DynamoDB beside a batch_wr
 bench-history: .venv/bench.stamp ## FIRs into Redshift: COPY beside INSERT (after `make up`)
 	$(BIN)/python -m benchmarks.history
 
+bench-producer: .venv/bench.stamp ## Sending to Kinesis beside aiokpl, AWS's aggregator and plain boto3 (after `make up`)
+	$(BIN)/python -m benchmarks.producer
+
 clean: ## Remove what was built (not the downloads, which are cached outside the tree)
 	@[ ! -x $(BIN)/python ] || $(BIN)/python -m crime_harness down || true
 	rm -rf build .venv .venvs .mypy_cache .ruff_cache .hypothesis
