@@ -200,6 +200,7 @@ def run(stack: Stack, made: dict[str, str], tmp_path: Path) -> Iterator[Run]:
 
 
 @pytest.mark.faults
+@pytest.mark.soak  # a minute and a half; what it shows of SQL alone the other test holds
 def test_on_the_stream_killed_half_way_no_count_is_lost_or_doubled(run: Run) -> None:
     minute = timedelta(minutes=1)
     second = timedelta(seconds=1)
