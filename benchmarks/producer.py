@@ -120,7 +120,7 @@ def main() -> int:
         found = run("limited", "-", 12_000_000 // size, size, "-")
         print(
             f"With a shard's limit, records of {size:,} B: {found['rate'] / 1e6:.1%} of 1 MB/s; "
-            f"the fullest second had {found['most_bytes']:,} bytes and {found['most_records']} Kinesis records.",
+            f"the fullest second: {found['most_bytes']:,} bytes, {found['most_records']} Kinesis records.",
             flush=True,
         )
     print(f"Repeat: python -m benchmarks.producer --megabytes {asked.megabytes} --runs {asked.runs}")

@@ -89,9 +89,9 @@ def aggregator(stream: str, endpoint: str, records: int, body: bytes) -> int:
     def send(aggregate: Any) -> int:
         if not aggregate:
             return 0
-        key, at, data = aggregate.get_contents()
+        key, _, data = aggregate.get_contents()
         count = int(aggregate.get_num_user_records())
-        entry = {"PartitionKey": key, "ExplicitHashKey": at, "Data": data}
+        entry = {"PartitionKey": key, "Data": data}
         while client.put_records(StreamName=stream, Records=[entry])["Records"][0].get("ErrorCode"):
             time.sleep(0.1)
         return count

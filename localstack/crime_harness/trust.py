@@ -17,8 +17,8 @@ def main(pem: Path, store: Path) -> None:
         The file to write; its password is ``changeit``, as Java's own has it: it holds no secret.
     """
     # From the folder that the caller puts on the path, not from this environment.
-    from cryptography import x509  # type: ignore[import-not-found]
-    from cryptography.hazmat.primitives.serialization import (  # type: ignore[import-not-found]
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import (
         BestAvailableEncryption,
         pkcs12,
     )

@@ -161,11 +161,12 @@ def _items(source: str, stop: Any, position: Path | None = None) -> Iterable[Ite
 
 
 def _plan(source: str, aggregate: bool, metrics: bool, **files: Path | None) -> Plan:
-    from fir_producer.delivery import Singly
     from fir_producer.options import SenderOptions
     from fir_producer.runs import Plan
 
-    return Plan(source, options=SenderOptions() if aggregate else Singly(), metrics=metrics, **files)
+    # Nothing has room for a second one: each goes as a Kinesis record of its own.
+    options = SenderOptions() if aggregate else SenderOptions(aggregate_bytes=1)
+    return Plan(source, options=options, metrics=metrics, **files)
 
 
 def _send(

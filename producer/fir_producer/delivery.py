@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TextIO
@@ -36,16 +35,6 @@ class Sent(NamedTuple):
     fir_key: str
     line: int | None
     mark: Mark | None
-
-
-@dataclass(frozen=True)
-class Singly(SenderOptions):
-    """One FIR a Kinesis record, for readers that know no aggregates. Much slower."""
-
-    @property
-    def aggregate_bytes(self) -> int:
-        """Nothing has room for a second one."""
-        return 1
 
 
 class Lines:

@@ -177,7 +177,7 @@ class Lanes:
         self._busy: dict[Lane, None] = {}
         self._flying: set[Flight] = set()
         self._refresh = Refresh()
-        self._most = options.aggregate_bytes
+        self._most = options.largest_aggregate
         #: No record waits for others: somebody waits for the outcomes.
         self.hurry = False
         self.retried = 0

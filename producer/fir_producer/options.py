@@ -22,6 +22,9 @@ class SenderOptions:
         What may be without an outcome: `put` waits while there is more.
     record_bytes
         The largest Kinesis record. A stream takes 1 MiB, unless it is set to take more.
+    aggregate_bytes
+        The largest aggregate of several. Much less than a second's worth of a shard, so that little is sent
+        again when one is refused; more than what an answer takes to come.
     request_bytes
         The largest request.
     linger
@@ -39,6 +42,7 @@ class SenderOptions:
 
     max_bytes: int = 32 * MIB
     record_bytes: int = MIB
+    aggregate_bytes: int = MIB // 4
     request_bytes: int = 5 * MIB
     linger: float = 0.05
     requests: int = 4
@@ -48,6 +52,10 @@ class SenderOptions:
     limits: Limits | None = None
 
     @property
-    def aggregate_bytes(self) -> int:
-        """The largest aggregate: so much of what a shard takes in a second that little of it is left over."""
-        return self.record_bytes if self.limits is None else min(self.record_bytes, self.limits.bytes // 16)
+    def largest_aggregate(self) -> int:
+        """The largest aggregate that all of the options allow.
+
+        Within limits it is a sixteenth of a second's worth, so that little of that is left over.
+        """
+        most = min(self.aggregate_bytes, self.record_bytes)
+        return most if self.limits is None else min(most, self.limits.bytes // 16)

@@ -1,6 +1,8 @@
 """Make what the FIR streams need: streams, tables, queue, topic, key and bucket. Idempotent."""
 
 import os
+from collections.abc import Callable
+from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
@@ -30,7 +32,7 @@ PLACE = {
 }
 
 
-def make(call, **request):
+def make(call: Callable[..., Any], **request: Any) -> Any:
     """Call, and pass over that it is there already."""
     try:
         return call(**request)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from crime_jobs import aws
+from crime_jobs.errors import AwsRefused
 from crime_jobs.model.streams import StreamSettings
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class Objects:
             return "is broken: what was compressed can't be read"
         except EOFError:
             return "is cut off: its compressed end is missing"
-        except aws.AwsRefused as error:
+        except AwsRefused as error:
             cause = error.__cause__
             if isinstance(cause, ClientError) and aws.code_of(cause) == "NoSuchKey":
                 return "is gone"

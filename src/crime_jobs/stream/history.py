@@ -235,8 +235,10 @@ class History:
                     "error": without_values(str(row["error_message"])) or "not readable",
                     "load_id": load_id,
                 }
-        uri = self._objects.write(f"{load_id}/errors.json", _lines(list(errors.values()))) if errors else None
-        self._must(self._redshift.batch(_copy.note(uri), {"load": load_id}), "Noting bad lines")
+        noted = (
+            self._objects.write(f"{load_id}/errors.json", _lines(list(errors.values()))) if errors else None
+        )
+        self._must(self._redshift.batch(_copy.note(noted), {"load": load_id}), "Noting bad lines")
 
     def status(self) -> dict[str, Any]:
         """Say how much is in S3 and how much in Redshift."""
