@@ -110,7 +110,9 @@ def main() -> int:
         records = asked.megabytes * 1_000_000 // size
         for _ in range(asked.runs):
             for which, name in NAMES.items():
-                found = with_stream(client, partial(run, which, endpoint, records, size))
+                # Kinesis-mock takes long for many records, so those who do not aggregate send fewer.
+                count = records // 10 if which == "plain" else records
+                found = with_stream(client, partial(run, which, endpoint, count, size))
                 results.append(found)
                 rate = found["confirmed"] / found["seconds"]
                 print(f"{name}, {size} B: {rate:,.0f} confirmed/s", flush=True)

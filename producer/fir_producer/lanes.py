@@ -107,15 +107,18 @@ class Lane:
             wait = self.window.wait(batch.aggregate.size, now)
         return max(0.0, wait)
 
-    def take(self, now: float) -> Batch:
+    def arrived(self, batch: Batch, now: float) -> None:
+        """Note that a batch has arrived by now, if it ever does."""
+        if self.window:
+            self.window.spend(batch.aggregate.size, now)
+
+    def take(self) -> Batch:
         """Take the next batch off, which is then under way."""
         if self.sealed:
             batch = self.sealed.popleft()
         else:
             assert self.open is not None  # noqa: S101 - wait() said so
             batch, self.open = self.open, None
-        if self.window:
-            self.window.spend(batch.aggregate.size, now)
         self.flying = True
         batch.attempts += 1
         return batch
@@ -220,7 +223,7 @@ class Lanes:
             size += following.aggregate.size if following else 0
             if taken and (size > self._options.request_bytes or len(taken) == ENTRIES):
                 break
-            taken.append(Flight(lane, lane.take(now)))
+            taken.append(Flight(lane, lane.take()))
             del self._busy[lane]
         self._flying.update(taken)
         return taken
@@ -236,6 +239,7 @@ class Lanes:
         for flight, said in zip(flights, records, strict=True):
             if flight not in self._flying:
                 continue  # given up meanwhile
+            flight.lane.arrived(flight.batch, now)
             shard, number = said.get("ShardId") or "", said.get("SequenceNumber") or ""
             if said.get("ErrorCode") or not number:
                 done += self._again(flight, said.get("ErrorCode") or "NoSequenceNumber", now)
@@ -253,6 +257,7 @@ class Lanes:
         done: list[Done] = []
         for flight in flights:
             if flight in self._flying:
+                flight.lane.arrived(flight.batch, now)
                 done += [self._failed(flight, error)] if final else self._again(flight, error, now)
         self._drain()
         return done

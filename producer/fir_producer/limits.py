@@ -20,20 +20,18 @@ class Limits:
         Data and partition keys.
     records
         Records; an aggregate is one.
-    spread
-        Seconds by which a second is taken for longer: what leaves evenly may arrive unevenly.
     """
 
     bytes: int = 1_000_000
     records: int = 1_000
-    spread: float = 0.02
 
 
 class Window:
     """What went to a shard within the last second.
 
     A bucket that fills steadily lets up to twice its rate through in one second, once it was full. This one
-    remembers what it let through, and never lets a second have more than the limit.
+    remembers what it let through, and never lets a second have more than the limit. What was sent counts from
+    its answer on, since it arrived before that, however slow the way was: so no second at the shard has more.
 
     Parameters
     ----------
@@ -43,7 +41,6 @@ class Window:
 
     def __init__(self, limits: Limits) -> None:
         self._most_bytes, self._most_records = limits.bytes, limits.records
-        self._second = 1.0 + limits.spread
         self._sent: deque[tuple[float, int]] = deque()
         self._bytes = 0
 
@@ -59,14 +56,14 @@ class Window:
         for place, (at, sent) in enumerate(self._sent, 1):
             excess -= sent
             if (excess <= 0 and place >= over) or place == len(self._sent):
-                return max(0.0, at + self._second - now)
+                return max(0.0, at + 1.0 - now)
         return 0.0
 
     def spend(self, size: int, now: float) -> None:
-        """Note a record that is being sent."""
+        """Note a record that has arrived, or will not."""
         self._sent.append((now, size))
         self._bytes += size
 
     def _forget(self, now: float) -> None:
-        while self._sent and self._sent[0][0] + self._second <= now:
+        while self._sent and self._sent[0][0] + 1.0 <= now:
             self._bytes -= self._sent.popleft()[1]
