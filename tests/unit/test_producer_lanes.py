@@ -120,11 +120,11 @@ ACTIONS = st.one_of(
 
 
 @settings(max_examples=300)
-@given(st.integers(1, 3), st.lists(ACTIONS, max_size=80))
+@given(st.integers(1, 3), st.sampled_from([130, 250, 600]), st.lists(ACTIONS, max_size=80))
 def test_whatever_happens_nothing_is_lost_and_order_is_kept(
-    shards: int, actions: list[tuple[Any, ...]]
+    shards: int, size: int, actions: list[tuple[Any, ...]]
 ) -> None:
-    world = World.of(shards, record_bytes=600)
+    world = World.of(shards, record_bytes=size)
     for name, *more in actions:
         match name:
             case "put":
@@ -387,6 +387,74 @@ def test_nearly_all_of_the_limit_is_used_and_never_more(size: int, records: int)
         assert sum(record.size for record in steady) >= 0.95 * 18 * limits.bytes
     else:
         assert len(steady) >= 0.9 * 18 * records
+
+
+def test_a_batch_that_failed_goes_before_those_that_wait() -> None:
+    world = World.of(1, record_bytes=130)
+    world.add("a", 100)
+    world.take()
+    world.add("a", 100)
+    world.add("a", 100)
+    world.answer(0, "x")
+    world.finish()
+    world.check()
+
+
+def test_what_waits_in_a_closed_lane_goes_before_what_came_since() -> None:
+    """Though the new lanes have records already, while the old one's answer is still to come."""
+    world = World.of(2)
+    shards = list_shards(world.stream, "it").shards
+    first, second = ([key for key in KEYS if shard.takes(hash_key(key))] for shard in shards)
+    for key in first:
+        world.add(key)
+    world.take()
+    for key in first:
+        world.add(key)
+    for key in second:
+        world.add(key)
+    world.take()
+    world.stream.split(0)
+    world.stream.split(2)
+    world.answer(1)
+    world.list()
+    for key in first:
+        world.add(key)
+    world.stream.split(0)  # and what came since must move on, before what is older comes after it
+    world.stream.split(3)
+    world.take()
+    world.answer(1)
+    world.list()
+    for key in first:
+        world.add(key)
+    world.answer(0, "unsent")
+    world.finish()
+    world.check()
+
+
+def test_two_reshards_before_an_answer() -> None:
+    """What waits for the first one's new shards moves on, and what is older goes before it."""
+    world = World.of(2)
+    shards = list_shards(world.stream, "it").shards
+    keys = [f"station-{place}" for place in range(60)]
+    first, second = ([key for key in keys if shard.takes(hash_key(key))] for shard in shards)
+    for key in first:
+        world.add(key)
+    world.take()
+    for key in second:
+        world.add(key)
+    world.take()
+    world.stream.split(0)
+    world.stream.split(2)
+    world.answer(1)
+    world.list()
+    for key in first:
+        world.add(key)
+    world.stream.split(0)
+    world.stream.split(2)
+    world.answer(0)
+    world.list()
+    world.finish()
+    world.check()
 
 
 def test_it_landed_on_a_shard_that_is_closed_by_now() -> None:
