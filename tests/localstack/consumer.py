@@ -19,7 +19,7 @@ from typing import Any
 from crime_jobs.model.fir_event import FirEvent
 from crime_jobs.model.streams import StreamSettings
 from crime_jobs.settings import Settings
-from crime_jobs.stream.alert_ledger import PENDING
+from crime_jobs.stream.alert_ledger import LISTING
 from crime_jobs.stream.alert_message import key_of
 from crime_jobs.stream.daemon import SETTINGS
 from tests.localstack.conftest import Stack
@@ -80,12 +80,13 @@ class Parts:
         self.dynamodb, self.sqs = stack.client("dynamodb"), stack.client("sqs")
         for table in (self.stream.events_table, self.stream.identities_table):
             self._make_table(table, "fir_key")
+        keys = {LISTING: "HASH", "claimed_at": "RANGE"}
         index = {
-            "IndexName": PENDING,
-            "KeySchema": [{"AttributeName": PENDING, "KeyType": "HASH"}],
+            "IndexName": LISTING,
+            "KeySchema": [{"AttributeName": name, "KeyType": kind} for name, kind in keys.items()],
             "Projection": {"ProjectionType": "ALL"},
         }
-        self._make_table(self.stream.alerts_table, "alert_id", PENDING, GlobalSecondaryIndexes=[index])
+        self._make_table(self.stream.alerts_table, "alert_id", *keys, GlobalSecondaryIndexes=[index])
         stack.client("sns").create_topic(Name=self.stream.topic, Attributes={"FifoTopic": "true"})
         self.make_queue()
 

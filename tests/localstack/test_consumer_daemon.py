@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
+from botocore.exceptions import ClientError
 
 from crime_jobs.stream.status import ShardStatus, read_shards, read_supervisor
 from tests.localstack.conftest import Stack
@@ -110,7 +111,10 @@ class Consumer:
         return self.parts.scan(self.parts.stream.events_table)
 
     def all_there(self) -> bool:
-        return self.events().keys() >= self.sent
+        try:
+            return self.events().keys() >= self.sent
+        except ClientError:  # the faults are for this test too
+            return False
 
     def reading(self) -> list[ShardStatus]:
         """What the processes say that live; those that were killed have left theirs."""
@@ -148,7 +152,9 @@ def consumer(stack: Stack, tmp_path: Path) -> Iterator[Consumer]:
         made.process.wait()
 
 
-def test_whatever_dies_and_however_the_stream_is_parted_each_fir_is_there_once(consumer: Consumer) -> None:
+def test_whatever_dies_and_however_the_stream_is_parted_each_fir_is_there_once(
+    consumer: Consumer, stack: Stack
+) -> None:
     """One consumer for all of it: each start of Java takes seconds."""
     consumer.put(range(1, 41))
     consumer.put(range(41, 101), of=20)
@@ -184,6 +190,10 @@ def test_whatever_dies_and_however_the_stream_is_parted_each_fir_is_there_once(c
     consumer.put(range(151, 201))
     consumer.until(consumer.all_there)
 
+    with stack.faults(DYNAMODB_ERROR_PROBABILITY=0.3):  # sink, alerts and the KCL's own tables
+        consumer.put(range(281, 321), of=4)
+        consumer.until(consumer.all_there)
+
     middle = str(2**127)
     consumer.kinesis.split_shard(
         StreamName=consumer.name, ShardToSplit=shard.shard, NewStartingHashKey=middle
@@ -198,7 +208,8 @@ def test_whatever_dies_and_however_the_stream_is_parted_each_fir_is_there_once(c
     assert consumer.stop() == 0
     status = read_supervisor(consumer.state)
     assert status
-    assert (status.state, status.restarts) == ("stopped", 2)
+    assert status.state == "stopped"
+    assert status.restarts >= 2
     consumer.put(range(261, 281))
     consumer.start()
     consumer.until(consumer.all_there)
@@ -229,6 +240,8 @@ def test_killed_fifty_times_at_random(consumer: Consumer) -> None:
         seen = consumer.events()
         assert seen | written == seen, "what was written once was written again"
         written = seen
+        if kill % 5 == 0:  # nothing gets anywhere that is always killed before its first checkpoint
+            consumer.until(consumer.all_there)
     consumer.until(consumer.all_there, 300)
     assert consumer.stop() == 0
     assert consumer.events().keys() == consumer.sent
