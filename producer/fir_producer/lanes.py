@@ -22,7 +22,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from fir_producer.aggregation import FIELD, Aggregate, deaggregate, hash_key
+from crime_jobs.model.aggregation import FIELD, Aggregate, deaggregate, hash_key
 from fir_producer.limits import Limits, Window
 from fir_producer.options import ENTRIES, SenderOptions
 from fir_producer.shards import Shard, ShardMap

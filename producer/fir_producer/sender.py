@@ -16,7 +16,7 @@ from typing import Any
 
 from crime_jobs import aws
 from crime_jobs.errors import AwsRefused, BadInput, CrimeJobsError
-from fir_producer.aggregation import MAGIC
+from crime_jobs.model.aggregation import MAGIC
 from fir_producer.lanes import NEVER, RECORD_COST, Done, Flight, Lanes
 from fir_producer.options import SenderOptions
 from fir_producer.outcomes import Counts, Latencies, Outcome

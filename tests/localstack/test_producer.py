@@ -13,7 +13,7 @@ import pytest
 
 from crime_harness.places import Places
 from crime_harness.tools import find_java
-from fir_producer.aggregation import UserRecord, deaggregate, hash_key
+from crime_jobs.model.aggregation import UserRecord, deaggregate, hash_key
 from fir_producer.sender import Outcome, Sender, SenderOptions
 from fir_producer.shards import HASH_KEYS, Shard, list_shards
 from tests.localstack.conftest import Stack

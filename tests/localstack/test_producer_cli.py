@@ -15,8 +15,8 @@ import pytest
 
 from crime_jobs import sealing
 from crime_jobs import settings as settings_module
+from crime_jobs.model.aggregation import deaggregate
 from crime_jobs.model.fir_event import FirEvent
-from fir_producer.aggregation import deaggregate
 from tests.localstack.conftest import ROOT, Stack
 from tests.unit.fir_forms import CANARY, form
 

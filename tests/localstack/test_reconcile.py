@@ -14,6 +14,7 @@ import pytest
 
 from crime_jobs import settings
 from crime_jobs.cli import main
+from crime_jobs.model.aggregation import Aggregate
 from crime_jobs.model.fir_event import FirEvent, iso
 from crime_jobs.model.streams import of
 from crime_jobs.stream import reconcile, watch
@@ -21,7 +22,6 @@ from crime_jobs.stream.deadletters import open_letters
 from crime_jobs.stream.handling import Handler, Raw
 from crime_jobs.stream.reading import Stream
 from crime_jobs.stream.sink import open_sink
-from fir_producer.aggregation import Aggregate
 from tests.localstack.conftest import Stack
 from tests.unit.fir_alerts import SECRET, fir
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from fir_producer.aggregation import UserRecord, deaggregate, hash_key
+from crime_jobs.model.aggregation import UserRecord, deaggregate, hash_key
 from fir_producer.shards import HASH_KEYS
 
 THROTTLED = "ProvisionedThroughputExceededException"

@@ -10,7 +10,7 @@ from aws_kinesis_agg import aggregator, deaggregator
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fir_producer.aggregation import MAGIC, TRAILER, Aggregate, UserRecord, deaggregate, hash_key, varint
+from crime_jobs.model.aggregation import MAGIC, TRAILER, Aggregate, UserRecord, deaggregate, hash_key, varint
 
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 RECORDS = st.lists(st.tuples(KEYS, st.binary(max_size=300)), min_size=1, max_size=40)

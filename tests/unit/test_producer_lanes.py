@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fir_producer.aggregation import deaggregate, hash_key
+from crime_jobs.model.aggregation import deaggregate, hash_key
 from fir_producer.lanes import Done, Flight, Lanes
 from fir_producer.limits import Limits, Window
 from fir_producer.options import SenderOptions

@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from crime_jobs.errors import AwsRefused, BadInput
-from fir_producer.aggregation import MAGIC, deaggregate
+from crime_jobs.model.aggregation import MAGIC, deaggregate
 from fir_producer.lanes import RECORD_COST
 from fir_producer.outcomes import BOUNDS, Latencies
 from fir_producer.sender import Outcome, Sender, SenderClosed, SenderOptions

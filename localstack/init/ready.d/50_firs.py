@@ -70,7 +70,7 @@ if (
     == "DISABLED"
 ):
     dynamodb.update_time_to_live(TableName="fir_alerts", TimeToLiveSpecification=expires)
-boto3.client("sqs", **PLACE).create_queue(QueueName=QUEUE)
+boto3.client("sqs", **PLACE).create_queue(QueueName=QUEUE, Attributes={"MessageRetentionPeriod": "1209600"})
 boto3.client("sns", **PLACE).create_topic(Name=TOPIC, Attributes={"FifoTopic": "true"})
 kms = boto3.client("kms", **PLACE)
 if not any(found["AliasName"] == ALIAS for found in kms.list_aliases()["Aliases"]):

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from crime_jobs import aws
+from crime_jobs.model.aggregation import deaggregate
 from crime_jobs.stream.patience import patiently
 from crime_jobs.stream.sink import Position
 
@@ -121,8 +122,6 @@ class Stream:
             return patiently(call, attempts=_ATTEMPTS, waiting=lambda: None)
 
     def _apart(self, shard: str, records: list[dict[str, Any]]) -> Iterator[UserRecord]:
-        from fir_producer.aggregation import deaggregate
-
         for record in records:
             at, sequence = record["ApproximateArrivalTimestamp"], record["SequenceNumber"]
             for number, user in enumerate(deaggregate(record["Data"])):
