@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 # How long an example takes says how busy the machine is, not whether the code is right.
 hypothesis.settings.register_profile("crime-jobs", deadline=None)
 hypothesis.settings.load_profile("crime-jobs")
+
+# A shell that starts us in the background has us ignore Ctrl-C, and so would all that a test interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "data"

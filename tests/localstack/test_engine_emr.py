@@ -361,7 +361,7 @@ def test_logs_come_late_where_the_engine_is_told_so(engine: Engine) -> None:
 
 
 def test_the_engines_own_endpoint(engine: Engine) -> None:
-    running = dict.fromkeys(("emr", "emr-serverless", "dms"), "running")
+    running = dict.fromkeys(("emr", "emr-serverless", "dms", "redshift-data"), "running")
     assert engine.own("health") == {"services": running}
     fault = {"service": "emr", "operation": "ListClusters", "code": "AccessDeniedException", "times": 1}
     (ordered,) = engine.own("faults", "POST", fault)
