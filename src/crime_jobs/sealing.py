@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import base64
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from crime_jobs import aws
@@ -82,7 +84,7 @@ class Sealer:
         AwsRefused
             If KMS gives no data key.
         """
-        with aws.refusals(f"Sealing with the KMS key {self._key}"):
+        with aws.refusals(f"Sealing with the KMS key {self._key}"), _kms_itself():
             sealed, _ = self._client.encrypt(
                 source=subject.encode() + b"\0" + content,
                 materials_manager=self._materials,
@@ -118,13 +120,30 @@ class Sealer:
         from cryptography.exceptions import InvalidTag
 
         try:
-            with aws.refusals(f"Opening with the KMS key {self._key}"):
+            with aws.refusals(f"Opening with the KMS key {self._key}"), _kms_itself():
                 opened, header = self._client.decrypt(
                     source=base64.b64decode(sealed, validate=True), materials_manager=self._materials
                 )
         except (AWSEncryptionSDKClientError, InvalidTag, ValueError) as error:
             raise BadInput(f"What is sealed of {subject} can't be opened: {type(error).__name__}.") from None
         about, _, content = bytes(opened).partition(b"\0")
-        if about != subject.encode() or header.encryption_context.items() < _CONTEXT.items():
+        if about != subject.encode() or not _CONTEXT.items() <= header.encryption_context.items():
             raise BadInput(f"What is sealed of {subject} is about something else.")
         return content
+
+
+@contextmanager
+def _kms_itself() -> Iterator[None]:
+    """Raise what KMS refused with, which the SDK wraps: a throttled call may be repeated, a refusal not."""
+    from aws_encryption_sdk.exceptions import AWSEncryptionSDKClientError
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except AWSEncryptionSDKClientError as error:
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, ClientError | BotoCoreError):
+                raise cause from None
+            cause = cause.__cause__ or cause.__context__
+        raise

@@ -84,6 +84,8 @@ def test_an_event_is_read_as_it_was_written(when: datetime, minutes: int) -> Non
         ({"occurred_to": "2026-11-20T01:00:00Z"}, "record: ends_before_it_begins"),
         ({"place": {"latitude": 1.0}}, "place: latitude_and_longitude"),
         ({"complainant": {"name": CANARY, "age": 200}}, "complainant.age: less_than_equal"),
+        ({"occurred_from": "0001-01-01T00:00:00+05:30"}, "occurred_from: year_out_of_range"),
+        ({"occurred_to": "9999-12-31T23:59:59-05:00"}, "occurred_to: year_out_of_range"),
         ({CANARY: CANARY}, "a field of another name: extra_forbidden"),
         ({"complainant": {"name": "x", CANARY: 1}}, "a field of another name: extra_forbidden"),
         ({"is_zero": True, "zero_key": "IN-UP/Lucknow/Hazratganj/2026/Z0001"}, "record: zero_of_zero"),
@@ -183,6 +185,32 @@ def test_a_zero_fir_has_a_key_of_its_own_and_a_link_to_the_one_it_becomes() -> N
     event = make_event(numbered, "x")
     assert event.fir_key != zero.key
     assert event.zero_key == zero.key
+
+
+def test_the_link_is_spelt_as_the_zero_firs_own_key() -> None:
+    zero = Fir.parse(form(is_zero=True, fir_number=45))
+    numbered = Fir.parse(form(police_station="Aliganj", zero_key="IN-UP/LUCKNOW/Hazratganj/2026/Z00045"))
+    assert numbered.zero_key == zero.key
+
+
+@pytest.mark.parametrize(
+    "kept", [{"identity": CANARY}, {"latitude": 26.8}, {"location_cell": CANARY}], ids=str
+)
+def test_whoever_sends_it_a_protected_fir_with_identity_or_place_is_no_event(kept: dict[str, Any]) -> None:
+    fir = Fir.parse(form(acts=[{"act": "POCSO", "section": "4"}]))
+    data = json.dumps(make_event(fir, None).as_dict() | kept).encode()
+    with pytest.raises(BadEvent) as caught:
+        FirEvent.from_bytes(data)
+    assert str(caught.value) == "record: protected_with_identity"
+
+
+@pytest.mark.parametrize(
+    "when", ["0001-01-01T00:00:00+05:30", "9999-12-31T23:59:59-05:00", "0900-01-01T00:00:00Z"]
+)
+def test_an_event_of_an_impossible_year_is_refused_not_stumbled_over(when: str) -> None:
+    data = json.dumps(make_event(Fir.parse(form()), "x").as_dict() | {"occurred_at": when}).encode()
+    with pytest.raises(BadEvent, match="occurred_at: year_out_of_range"):
+        FirEvent.from_bytes(data)
 
 
 def test_the_same_fir_has_the_same_hash_and_a_changed_one_another() -> None:

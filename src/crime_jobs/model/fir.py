@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -24,7 +23,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from crime_jobs.model.fir_event import FirEvent, reasons
+from crime_jobs.model.fir_event import Dated, FirEvent, reasons
 from crime_jobs.model.fir_sections import ACTS, Offence, group_of, offence, principal
 from crime_jobs.model.geohash import geohash
 from crime_jobs.model.places import district_name, states
@@ -162,9 +161,9 @@ class Fir(_Form):
     is_zero: bool = False
     zero_key: str | None = Field(default=None, pattern=_KEY)
     acts: tuple[ActSection, ...] = Field(min_length=1, max_length=20)
-    occurred_from: AwareDatetime
-    occurred_to: AwareDatetime | None = None
-    reported_at: AwareDatetime
+    occurred_from: Dated
+    occurred_to: Dated | None = None
+    reported_at: Dated
     place: Place = Field(default_factory=Place)
     complainant: Person
     accused: tuple[Person, ...] = Field(default=(), max_length=100)
@@ -215,7 +214,10 @@ class Fir(_Form):
             raise BadFir(reasons(error)) from None
         except (TypeError, ValueError):
             raise BadFir("record: not an object that JSON can hold") from None
-        return found.model_copy(update={"district": district_name(found.state_code, found.district)})
+        spelt = {"district": district_name(found.state_code, found.district)}
+        if found.zero_key:
+            spelt["zero_key"] = _spelt(found.zero_key)
+        return found.model_copy(update=spelt)
 
     @property
     def key(self) -> str:
@@ -259,6 +261,13 @@ class Fir(_Form):
         left_out = {"complainant", "accused", "victims", "text", "place"} if self.is_protected else set()
         said = self.model_dump(mode="json", exclude=left_out)
         return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def _spelt(zero_key: str) -> str:
+    """Write a Zero FIR's key as that FIR's own `Fir.key` has it."""
+    state_code, district, station, year, number = zero_key.split("/")
+    spelt = district_name(state_code, district)
+    return f"{state_code}/{spelt}/{station}/{year}/Z{int(number[1:]):04d}"
 
 
 def json_schema() -> dict[str, Any]:

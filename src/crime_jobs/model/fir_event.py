@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 #: Version of the columns below. A consumer refuses one it does not know: it can't tell what it would lose.
 SCHEMA_VERSION = 1
@@ -30,6 +39,10 @@ GROUPS = (
 
 _PLACE = r"^[^/#\x00-\x1f]{1,60}$"
 _KEY = r"^[^/#]+/[^/#]+/[^/#]+/\d{4}/Z?\d{4,}$"
+
+
+#: Years that a FIR may name.
+FIRST_YEAR, LAST_YEAR = 1900, 2200
 
 
 class BadEvent(ValueError):  # noqa: N818 - says what the record is
@@ -84,12 +97,17 @@ COLUMNS = (
 SQL_COLUMNS = tuple(column for column in COLUMNS if column.name != "identity")
 
 
-def _to_utc(value: Any) -> Any:
-    """Cut to milliseconds and move to UTC: what every reader of the columns can hold."""
-    if isinstance(value, datetime) and value.tzinfo is not None:
-        value = value.astimezone(UTC)
-        return value.replace(microsecond=value.microsecond // 1000 * 1000)
+def _of_our_time(value: datetime) -> datetime:
+    """Refuse a date that no FIR has: some programs write the year 1, which has no UTC east of Greenwich."""
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+        raise PydanticCustomError("year_out_of_range", "a year that no FIR has")
     return value
+
+
+def _to_utc(value: datetime) -> datetime:
+    """Cut to milliseconds and move to UTC: what every reader of the columns can hold."""
+    value = value.astimezone(UTC)
+    return value.replace(microsecond=value.microsecond // 1000 * 1000)
 
 
 def iso(when: datetime) -> str:
@@ -108,7 +126,10 @@ def iso(when: datetime) -> str:
     return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{when.microsecond // 1000:03d}Z"
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_to_utc)]
+#: A time with a zone, in a year that a FIR may name.
+Dated = Annotated[AwareDatetime, AfterValidator(_of_our_time)]
+#: The same as the columns have it: UTC, milliseconds.
+Moment = Annotated[Dated, AfterValidator(_to_utc)]
 
 
 class FirEvent(BaseModel):
@@ -142,6 +163,14 @@ class FirEvent(BaseModel):
     content_hash: str = Field(pattern=r"^[0-9a-f]{64}$")
     sent_at: Moment
     identity: str | None = Field(default=None, max_length=200_000)
+
+    @model_validator(mode="after")
+    def _withheld(self) -> FirEvent:
+        """Hold every sender to it, whoever it is: what must not travel is no FIR event, but a dead letter."""
+        kept = (self.identity, self.latitude, self.longitude, self.location_cell)
+        if self.is_protected and kept != (None,) * len(kept):
+            raise PydanticCustomError("protected_with_identity", "a protected FIR has no identity, no place")
+        return self
 
     @property
     def partition_key(self) -> str:

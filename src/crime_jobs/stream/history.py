@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from crime_jobs import aws
-from crime_jobs.errors import JobFailed
+from crime_jobs import aws, output
+from crime_jobs.errors import AwsRefused, JobFailed
 from crime_jobs.model.streams import StreamSettings
 from crime_jobs.stream import _copy
 from crime_jobs.stream._objects import Found, Objects, open_objects
@@ -124,6 +124,8 @@ class History:
     def follow(self, told: Callable[[Loaded], None], every: float = EVERY) -> Iterator[None]:
         """Load what comes, for as long as somebody asks for the next.
 
+        A look that fails is said and tried again: a report's database that is away must stop nothing else.
+
         Parameters
         ----------
         told
@@ -132,7 +134,10 @@ class History:
             Seconds between two looks.
         """
         while True:
-            self.load(told)
+            try:
+                self.load(told)
+            except (AwsRefused, JobFailed) as error:
+                output.note(f"Tried again in {every:.0f} s: {error.message}")
             yield
             time.sleep(every)
 

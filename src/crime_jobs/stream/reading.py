@@ -103,7 +103,8 @@ class Stream:
                 behind = said.get("MillisBehindLatest")
                 if behind == 0:
                     break
-                empty = 0 if said["Records"] else empty + 1
+                # Where it is told, only that counts: answers across a gap are empty, and not the end.
+                empty = 0 if said["Records"] or behind is not None else empty + 1
                 time.sleep(max(0.0, PAUSE - (time.monotonic() - began)))
 
     def _iterator(self, shard: str, kind: str, **more: Any) -> str:
