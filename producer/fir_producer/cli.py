@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import sys
-import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,14 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from crime_jobs import __version__, output
+from crime_jobs.cli_end import run_app
 from crime_jobs.cli_options import DryRun, Env, Profile, Region, settings_for
-from crime_jobs.errors import CrimeJobsError, WrongUsage
+from crime_jobs.errors import WrongUsage
 
 if TYPE_CHECKING:
     from fir_producer.runs import Plan
     from fir_producer.sources import Item
-
-INTERRUPTED = 130
 
 Stream = Annotated[
     str | None, typer.Option(help="Kinesis stream, instead of the one of the environment's section.")
@@ -198,24 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 all confirmed, 1 some not confirmed, 2 wrong usage, 3 lines that are no FIRs, 4 AWS refused,
         130 stopped.
     """
-    try:
-        app(args=arguments, prog_name="fir-producer")
-    except BrokenPipeError:  # whoever read our output has had enough
-        _write_no_more()
-    except CrimeJobsError as error:
-        output.complain(error.message, error.hint)
-        if os.environ.get("CRIME_JOBS_DEBUG"):
-            traceback.print_exc()
-        return error.exit_code
-    except SystemExit as end:  # typer ends this way, also when it is interrupted
-        if isinstance(end.__context__, OSError) and end.__context__.errno == errno.EPIPE:
-            return 0
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
-    return 0
-
-
-def _write_no_more() -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return run_app(app, "fir-producer", arguments)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,11 +24,8 @@ from crime_jobs import (
     output,
 )
 from crime_jobs import settings as settings_module
+from crime_jobs.cli_end import run_app
 from crime_jobs.cli_options import Env, Lake, Landing, Output, Region, pairs, settings_for
-from crime_jobs.errors import CrimeJobsError
-
-#: Exit code after Ctrl-C.
-INTERRUPTED = 130
 
 #: Given by `crime-jobs submit`; see `crime_jobs.outcome`.
 Outcome = Annotated[str | None, typer.Option(metavar="URI", hidden=True)]
@@ -181,37 +175,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         0 done, 1 the job failed, 2 wrong usage, 3 bad input, 4 AWS refused, 130 interrupted.
     """
-    code = _run(arguments)
-    try:  # here, and not when Python ends: it would change the exit code to 120
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _write_no_more()
-    return code
 
+    def interrupted() -> None:
+        verb = (sys.argv[1:] if arguments is None else arguments)[:1]
+        again = "Run it again: a job replaces its tables whole or not at all."
+        output.complain("Interrupted.", again if list(verb) == ["run"] else "")
 
-def _write_no_more() -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _run(arguments: Sequence[str] | None) -> int:
-    try:
-        app(args=arguments, prog_name="crime-jobs")
-    except BrokenPipeError:  # whoever read our output has had enough
-        _write_no_more()
-    except CrimeJobsError as error:
-        output.complain(error.message, error.hint)
-        if os.environ.get("CRIME_JOBS_DEBUG"):
-            traceback.print_exc()
-        return error.exit_code
-    except SystemExit as end:  # typer ends this way, also when it is interrupted
-        if isinstance(end.__context__, OSError) and end.__context__.errno == errno.EPIPE:
-            return 0
-        if end.code == INTERRUPTED:
-            verb = (sys.argv[1:] if arguments is None else arguments)[:1]
-            again = "Run it again: a job replaces its tables whole or not at all."
-            output.complain("Interrupted.", again if list(verb) == ["run"] else "")
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
-    return 0
+    return run_app(app, "crime-jobs", arguments, interrupted)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,6 @@ from tests.conftest import DATA, make_settings
 RUN = """
 import sys
 from pathlib import Path
-from crime_jobs.cli import INTERRUPTED
 from crime_jobs.errors import CrimeJobsError
 from crime_jobs.stream.supervisor import Supervisor
 folder = Path(sys.argv[1])

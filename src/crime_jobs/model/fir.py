@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from crime_jobs.model.fir_event import Dated, FirEvent, reasons
+from crime_jobs.model.fir_event import PLACE, Dated, FirEvent, reasons
 from crime_jobs.model.fir_sections import ACTS, Offence, group_of, offence, principal
 from crime_jobs.model.geohash import geohash
 from crime_jobs.model.places import district_name, states
@@ -37,7 +37,6 @@ ADULT = 18
 #: A FIR may name a time a little in the future: clocks of stations differ.
 CLOCK_SKEW = timedelta(minutes=10)
 
-_ONE_PLACE = r"^[^/#\x00-\x1f]{1,60}$"
 _SECTION = r"^\d{1,3}[A-Z]{0,2}(\([0-9a-zA-Z]{1,4}\)){0,3}$"
 _KEY = r"^IN-[A-Z]{2}/[^/#]{1,60}/[^/#]{1,60}/\d{4}/Z\d{4,7}$"
 
@@ -154,8 +153,8 @@ class Fir(_Form):
 
     form_version: Literal[1] = FORM_VERSION
     state_code: str
-    district: str = Field(pattern=_ONE_PLACE)
-    police_station: str = Field(pattern=_ONE_PLACE)
+    district: str = Field(pattern=PLACE)
+    police_station: str = Field(pattern=PLACE)
     fir_number: int = Field(ge=1, le=9_999_999)
     fir_year: int = Field(ge=1950, le=2100)
     is_zero: bool = False

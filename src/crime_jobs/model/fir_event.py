@@ -37,7 +37,8 @@ GROUPS = (
     "other",
 )
 
-_PLACE = r"^[^/#\x00-\x1f]{1,60}$"
+#: The name of a district or station: what keys are made of has neither slash nor hash.
+PLACE = r"^[^/#\x00-\x1f]{1,60}$"
 _KEY = r"^[^/#]+/[^/#]+/[^/#]+/\d{4}/Z?\d{4,}$"
 
 
@@ -143,8 +144,8 @@ class FirEvent(BaseModel):
     schema_version: int = Field(default=SCHEMA_VERSION, ge=1, le=SCHEMA_VERSION)
     fir_key: str = Field(max_length=200, pattern=_KEY)
     state_code: str = Field(pattern=r"^IN-[A-Z]{2}$")
-    district: str = Field(pattern=_PLACE)
-    police_station: str = Field(pattern=_PLACE)
+    district: str = Field(pattern=PLACE)
+    police_station: str = Field(pattern=PLACE)
     fir_number: int = Field(ge=1, le=9_999_999)
     fir_year: int = Field(ge=1950, le=2100)
     is_zero: bool

@@ -15,7 +15,8 @@ from crime_jobs.model.streams import StreamSettings
 if TYPE_CHECKING:
     from crime_jobs.settings import Settings
 
-_MAGIC = b"\x1f\x8b"
+#: What a gzip file begins with (RFC 1952, section 2.3.1).
+GZIP = b"\x1f\x8b"
 _PIECE = 1 << 20
 
 
@@ -68,14 +69,14 @@ class Objects:
         found
             The object.
         """
-        if found.bytes < len(_MAGIC):
+        if found.bytes < len(GZIP):
             return False
         with aws.refusals(f"Reading {found.uri}"):
             said = self._client.get_object(
-                Bucket=self._bucket, Key=self._key(found), Range=f"bytes=0-{len(_MAGIC) - 1}"
+                Bucket=self._bucket, Key=self._key(found), Range=f"bytes=0-{len(GZIP) - 1}"
             )
             begin: bytes = said["Body"].read()
-        return begin == _MAGIC
+        return begin == GZIP
 
     def wrong_with(self, found: Found) -> str:
         """Read an object to its end, as Redshift would. Returns why that can't be; empty if it can.

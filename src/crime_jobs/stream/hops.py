@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from crime_jobs import aws
 from crime_jobs.model.fir_event import BadEvent, FirEvent
+from crime_jobs.stream._objects import GZIP
 from crime_jobs.stream.deadletters import open_letters
 from crime_jobs.stream.reading import Stream
 from crime_jobs.stream.sink import Position
@@ -18,8 +19,6 @@ from crime_jobs.stream.sink import Position
 if TYPE_CHECKING:
     from crime_jobs.model.streams import StreamSettings
     from crime_jobs.settings import Settings
-
-GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)

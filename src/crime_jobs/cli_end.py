@@ -1,0 +1,74 @@
+"""How a command ends: what it says of an error, and its exit code, the same for each command we have."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from crime_jobs import output
+from crime_jobs.errors import CrimeJobsError
+
+if TYPE_CHECKING:
+    import typer
+
+#: Exit code after Ctrl-C.
+INTERRUPTED = 130
+
+
+def run_app(
+    app: typer.Typer,
+    name: str,
+    arguments: Sequence[str] | None,
+    interrupted: Callable[[], None] = lambda: None,
+) -> int:
+    """Run a command to its end.
+
+    Parameters
+    ----------
+    app, name
+        The command, and what people call it.
+    arguments
+        Its arguments; by default those of the process.
+    interrupted
+        Called when Ctrl-C ended it, to say what that means.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    code = _run(app, name, arguments, interrupted)
+    try:  # here, and not when Python ends: it would change the exit code to 120
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _write_no_more()
+    return code
+
+
+def _write_no_more() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _run(
+    app: typer.Typer, name: str, arguments: Sequence[str] | None, interrupted: Callable[[], None]
+) -> int:
+    try:
+        app(args=arguments, prog_name=name)
+    except BrokenPipeError:  # whoever read our output has had enough
+        _write_no_more()
+    except CrimeJobsError as error:
+        output.complain(error.message, error.hint)
+        if os.environ.get("CRIME_JOBS_DEBUG"):
+            traceback.print_exc()
+        return error.exit_code
+    except SystemExit as end:  # typer ends this way, also when it is interrupted
+        if isinstance(end.__context__, OSError) and end.__context__.errno == errno.EPIPE:
+            return 0
+        if end.code == INTERRUPTED:
+            interrupted()
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
