@@ -18,7 +18,7 @@ VENV = ROOT / ".venv"
 CONSTRAINTS = ROOT / "constraints.txt"
 
 #: Extras of pyproject.toml behind each stamp, and the stamps that one contains.
-EXTRAS = {"spark": "spark", "dev": "spark,stream,dev", "bench": "spark,stream,dev,bench"}
+EXTRAS = {"spark": "spark,adhoc", "dev": "spark,adhoc,stream,dev", "bench": "spark,adhoc,stream,dev,bench"}
 CONTAINS = {"spark": (), "dev": ("spark",), "bench": ("spark", "dev")}
 
 #: Java releases that Spark 3.5 runs on.

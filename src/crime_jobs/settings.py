@@ -34,7 +34,7 @@ VARIABLES = {
 }
 
 #: The tables of a section; what may stand in them is said by the room that reads them.
-TABLES = ("cluster", "schedule", "stream")
+TABLES = ("cluster", "schedule", "stream", "sql")
 
 
 class Section(BaseModel):
@@ -66,6 +66,8 @@ class Section(BaseModel):
         What `crime-jobs cluster` and `crime-jobs schedule` are told; see `crime_jobs.emr`.
     stream
         Names of the FIR streams' parts; see `crime_jobs.model.streams`.
+    sql
+        Where questions are asked; see `crime_jobs.adhoc.asking`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -86,6 +88,7 @@ class Section(BaseModel):
     cluster: dict[str, Any] = {}
     schedule: dict[str, Any] = {}
     stream: dict[str, Any] = {}
+    sql: dict[str, Any] = {}
 
 
 class Settings(BaseModel):
@@ -111,7 +114,7 @@ class Settings(BaseModel):
         ARN of the role that jobs run as.
     oracle_url, oracle_secret, topic
         See `Section`.
-    cluster, schedule, stream
+    cluster, schedule, stream, sql
         The tables of that name in the environment's section.
     sources
         For each value, what it was read from: shown by ``crime-jobs settings``.
@@ -137,6 +140,7 @@ class Settings(BaseModel):
     cluster: dict[str, Any] = {}
     schedule: dict[str, Any] = {}
     stream: dict[str, Any] = {}
+    sql: dict[str, Any] = {}
     sources: dict[str, str]
     environ: dict[str, str]
 
