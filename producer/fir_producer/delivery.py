@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 #: So many keys are told apart; a longer run does not say how many different FIRs it sent.
 MOST_KEYS = 2_000_000
 
+#: Seconds for what there is at the end: longer than a sender tries a record by default.
+PATIENT = 330.0
+
 Seal = Callable[[str, bytes], str]
 
 
@@ -108,6 +111,8 @@ class Delivery:
         Called for each of them.
     on_outcome
         Called for each outcome, with the FIR's line.
+    time_left
+        Seconds for sending what there is at the end; asked then.
     """
 
     def __init__(
@@ -118,9 +123,10 @@ class Delivery:
         failed: Lines | None = None,
         on_failure: Callable[[], None] = lambda: None,
         on_outcome: Callable[[int | None, Outcome], None] = lambda _line, _outcome: None,
+        time_left: Callable[[], float] = lambda: PATIENT,
     ) -> None:
         self._seal, self._failures, self._on_failure = seal, failed or Lines(None), on_failure
-        self._on_outcome = on_outcome
+        self._on_outcome, self._time_left = on_outcome, time_left
         self._lock = threading.Lock()
         self._keys: set[int] | None = set()
         self.tracker = Tracker()
@@ -135,7 +141,7 @@ class Delivery:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is None or issubclass(kind, Exception):
-            self.close()
+            self.close(self._time_left())
         self._failures.close()
 
     def send(self, fir: Fir, *, line: int | None = None, mark: Mark | None = None) -> None:
@@ -163,7 +169,7 @@ class Delivery:
         except BadInput:
             raise BadFir("record: larger than the stream takes") from None
 
-    def close(self, timeout: float = 330.0) -> Counts:
+    def close(self, timeout: float) -> Counts:
         """Send what there is, and stop."""
         return self.sender.close(timeout)
 

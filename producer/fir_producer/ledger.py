@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -57,3 +59,39 @@ class Ledger:
         item |= {name: {"N": str(value)} for name, value in counts.items() if value is not None}
         with aws.refusals(f"Noting the run in {self._table}"):
             self._client.put_item(TableName=self._table, Item=item)
+
+
+class Hours:
+    """The runs of a process that is called again and again, as on Lambda: an item an hour, not one a call.
+
+    Parameters
+    ----------
+    make
+        Makes the ledger of an hour.
+    """
+
+    def __init__(self, make: Callable[[], Ledger]) -> None:
+        self._make, self._ledger, self._hour = make, make(), self._now()
+        self._counts: Counter[str] = Counter()
+
+    def add(self, **counts: int) -> None:
+        """Add what a call has done. The item has the sums, so that one that was not written is made good.
+
+        Parameters
+        ----------
+        **counts
+            As of `Ledger.write`.
+
+        Raises
+        ------
+        AwsRefused
+            If it can't be written.
+        """
+        if self._hour != self._now():
+            self._ledger, self._hour, self._counts = self._make(), self._now(), Counter()
+        self._counts.update(counts)
+        self._ledger.write(FAILED if self._counts["failed"] else DONE, **self._counts)
+
+    @staticmethod
+    def _now() -> str:
+        return f"{datetime.now(UTC):%Y%m%d%H}"

@@ -149,7 +149,6 @@ def run(
     failures = Lines(plan.failed, append=follows)
     sealer = Sealer(settings, stream.key)
     ledger = ledgers.Ledger(settings, stream, plan.source)
-    ledger.write(ledgers.RUNNING, confirmed=0, failed=0, distinct_firs=0)
     started = time.monotonic()
     with Stop() as stop:
         # What follows a source must not go on behind a gap; others go on, and say at the end what is missing.
@@ -157,6 +156,9 @@ def run(
         opened = opener(settings, stream, plan.options)
         delivery = Delivery(opened, sealer.seal, failed=failures, on_failure=on_failure)
         reporter = _reporter(settings, stream, delivery) if plan.metrics else None
+        # Only now: a run that never began to send must not stand there as one that was killed.
+        with _closing_if_it_fails(delivery, rejects):
+            ledger.write(ledgers.RUNNING, confirmed=0, failed=0, distinct_firs=0)
         watch = _Watch(plan, delivery, ledger, rejects, started)
         trouble: Exception | None = None
         with watch.watching():
@@ -174,6 +176,16 @@ def run(
     output.show([summary], None, title=f"Sent to {stream.name}")
     _judge(trouble, delivery, rejects, stopped=stop.by_signal)
     return summary
+
+
+@contextmanager
+def _closing_if_it_fails(delivery: Delivery, rejects: Rejects) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        delivery.__exit__(None, None, None)
+        rejects.close()
+        raise
 
 
 def _reporter(settings: Settings, stream: StreamSettings, delivery: Delivery) -> Reporter:

@@ -97,6 +97,7 @@ class World:
             "run_id": "run",
             "stream": self.stream.name,
             "started": iso(now - timedelta(seconds=9)),
+            "updated": iso(now - timedelta(seconds=5)),
             "ended": iso(now - timedelta(seconds=5)),
             **more,
         }
@@ -217,7 +218,8 @@ def test_a_record_that_is_no_fir_and_no_dead_letter_is_a_difference(world: World
 def test_a_run_that_is_under_way_is_not_held_against_the_stream(world: World, firs: list[FirEvent]) -> None:
     world.put(firs[0].to_bytes())
     world.note_run(confirmed=500, ended="")
-    assert world.rows()["producer"]["verdict"] == "not reached"
+    row = world.rows()["producer"]
+    assert (row["verdict"], row["note"]) == ("not reached", "a run is under way")
     world.note_run(confirmed=500, started="2026-01-01T00:00:00.000Z")
     assert world.rows()["producer"]["verdict"] == "not reached"
 

@@ -35,6 +35,7 @@ class FakeSender:
         self.data: list[bytes] = []
         self.counts = Counts()
         self.closed = False
+        self.given = 0.0
 
     def put(self, key: str, data: bytes, token: Any) -> None:
         bad = token.fir_key.endswith(f"/{REFUSED:04d}")
@@ -48,5 +49,5 @@ class FakeSender:
         )
 
     def close(self, timeout: float = 30.0) -> Counts:
-        self.closed = True
+        self.closed, self.given = True, timeout
         return self.counts

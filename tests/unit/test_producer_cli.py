@@ -152,7 +152,19 @@ def test_a_stream_that_refuses_for_good_is_exit_4(
 def test_a_run_that_can_not_be_noted_does_not_begin(world: World, tmp_path: Path) -> None:
     world.fails_noting = True
     assert main(["send", write(tmp_path / "firs", form(1))]) == 4
-    assert not hasattr(world, "sender")
+    assert world.sender.data == []
+    assert world.sender.closed
+
+
+def test_a_run_that_can_not_begin_is_not_noted(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise AwsRefused("Listing the shards was refused.")
+
+    monkeypatch.setattr(world, "open", refuse)
+    assert main(["send", write(tmp_path / "firs", form(1))]) == 4
+    assert world.states == []
 
 
 def test_the_first_ctrl_c_sends_what_was_taken_and_says_so(

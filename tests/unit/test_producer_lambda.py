@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import logging
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,9 @@ from typing import Any
 import pytest
 
 from crime_jobs import aws
-from crime_jobs.errors import BadInput, JobFailed
+from crime_jobs.errors import AwsRefused, BadInput, JobFailed
 from crime_jobs.model.streams import StreamSettings
-from fir_producer import lambda_handler
+from fir_producer import lambda_handler, ledger
 from fir_producer.lambda_handler import handler
 from tests.unit.fir_forms import CANARY, REFUSED, FakeSender, form
 
@@ -43,6 +44,8 @@ class World:
         self.senders: list[FakeSender] = []
         self.objects: dict[tuple[str, str], bytes] = {}
         self.versions: list[str | None] = []
+        self.items: list[dict[str, Any]] = []
+        self.fails_noting = False
 
     def open(self, *_: Any) -> Any:
         def make(told: Any) -> FakeSender:
@@ -54,6 +57,11 @@ class World:
     def get_object(self, Bucket: str, Key: str, VersionId: str | None = None) -> dict[str, Any]:  # noqa: N803
         self.versions.append(VersionId)
         return {"Body": Body(self.objects[Bucket, Key])}
+
+    def put_item(self, Item: dict[str, Any], **_: Any) -> None:  # noqa: N803
+        if self.fails_noting:
+            raise AwsRefused("Noting was refused.")
+        self.items.append({name: next(iter(value.values())) for name, value in Item.items()})
 
     @property
     def sent(self) -> list[dict[str, Any]]:
@@ -68,6 +76,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     )
     monkeypatch.setattr(lambda_handler, "opener", made.open)
     monkeypatch.setattr(aws, "client", lambda service, settings: made)
+    lambda_handler._hours.cache_clear()
     return made
 
 
@@ -187,3 +196,65 @@ def test_what_is_no_fir_is_400(world: World, changes: dict[str, Any], status: in
 def test_only_post_is_taken(world: World) -> None:
     answer = handler(event("api_gateway_v1", httpMethod="GET"))
     assert (answer["statusCode"], answer["headers"]["Allow"]) == (405, "POST")
+
+
+def test_each_object_is_a_run_of_the_ledger(world: World) -> None:
+    handler(put(world, lines(1, 2, 1) + b"no FIR\n"))
+    begun, ended = world.items
+    assert (begun["state"], "ended" in begun) == ("running", False)
+    assert (ended["state"], ended["run_id"]) == ("done", begun["run_id"])
+    assert (ended["confirmed"], ended["distinct_firs"], ended["rejected"]) == ("3", "2", "1")
+    assert ended["source"] == "s3://crime-firs/in/new firs+1.jsonl"
+    with pytest.raises(JobFailed):
+        handler(put(world, lines(1, REFUSED)))
+    with pytest.raises(BadInput):
+        handler(put(world, gzip.compress(lines(1))[:-9]))
+    assert [one["state"] for one in world.items[2:]] == ["running", "failed"] * 2
+
+
+def test_requests_are_a_run_an_hour_and_one_that_is_not_noted_is_with_the_next(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hour = "2026112410"
+    monkeypatch.setattr(ledger.Hours, "_now", lambda _: hour)
+    assert call("api_gateway_v2", form(1))[0] == 202
+    world.fails_noting = True
+    assert call("api_gateway_v2", form(2))[0] == 202
+    world.fails_noting = False
+    assert call("api_gateway_v2", [form(3), form(4)])[0] == 202
+    assert [one["confirmed"] for one in world.items] == ["1", "4"]
+    assert len({one["run_id"] for one in world.items}) == 1
+    assert all("ended" in one for one in world.items)
+    hour = "2026112411"
+    assert call("api_gateway_v2", form(5))[0] == 202
+    assert world.items[-1]["confirmed"] == "1"
+    assert world.items[-1]["run_id"] != world.items[0]["run_id"]
+
+
+class Context:
+    """As Lambda gives it, of a call that has so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int((self._end - time.monotonic()) * 1000)
+
+
+@pytest.mark.parametrize(("has", "most"), [(None, 27.0), (900, 27.0), (10, 8.0)])
+def test_a_request_is_answered_within_what_lambda_and_the_gateway_give_it(
+    world: World, has: float | None, most: float
+) -> None:
+    asked = event("api_gateway_v2", body=json.dumps(form(1)), isBase64Encoded=False)
+    assert handler(asked, Context(has) if has else None)["statusCode"] == 202
+    (sender,) = world.senders
+    assert most - 2 < sender.given <= most
+
+
+def test_an_object_that_takes_too_long_is_not_begun_on_further(world: World) -> None:
+    with pytest.raises(JobFailed, match="The time of the call is not enough for s3://crime-firs/in/new"):
+        handler(put(world, lines(1, 2)), Context(2.0))
+    assert world.sent == []
+    assert world.items[-1]["state"] == "failed"
+    handler(put(world, lines(1, 2)), Context(60.0))
+    assert 50 < world.senders[-1].given < 58

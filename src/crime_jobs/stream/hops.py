@@ -46,14 +46,18 @@ class Run:
 
     Parameters
     ----------
+    name
+        Its name.
     confirmed
-        Records that the stream has confirmed.
-    started, ended
-        When it began and when it ended; ``None`` while it has not.
+        Records that the stream has confirmed, as of the last note.
+    started, updated, ended
+        When it began, when it was last heard of, and when it ended; ``None`` while it has not.
     """
 
+    name: str
     confirmed: int
     started: datetime
+    updated: datetime
     ended: datetime | None
 
 
@@ -69,9 +73,12 @@ def runs(settings: Settings, stream: StreamSettings) -> list[Run]:
     for item in _scan(settings, stream.runs_table, {}):
         if item.get("stream", {}).get("S", stream.name) == stream.name:
             confirmed = int(item.get("confirmed", {}).get("N", "0"))
-            started = datetime.fromisoformat(item["started"]["S"])
-            ended = datetime.fromisoformat(item["ended"]["S"]) if "ended" in item else None
-            found.append(Run(confirmed, started, ended))
+            started, updated, ended = (
+                datetime.fromisoformat(item[name]["S"]) if name in item else None
+                for name in ("started", "updated", "ended")
+            )
+            if started:
+                found.append(Run(item["run_id"]["S"], confirmed, started, updated or ended or started, ended))
     return found
 
 

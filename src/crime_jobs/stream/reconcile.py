@@ -14,9 +14,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from crime_jobs.errors import CrimeJobsError
+from crime_jobs.model.fir_event import iso
 from crime_jobs.model.streams import of as stream_of
 from crime_jobs.stream import hops
-from crime_jobs.stream.hops import Seen
+from crime_jobs.stream.hops import Run, Seen
 from crime_jobs.stream.reading import Stream
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ SAMPLE = 5
 
 #: Seconds between two looks, when differences are given time to go away.
 AGAIN = 5.0
+
+#: A run of the producer notes every 5 s how far it is; one that is silent for longer was killed.
+SILENT = timedelta(minutes=1)
 
 EQUAL, DIFFERS, NOT_USED, NOT_REACHED = "equal", "differs", "not used", "not reached"
 
@@ -234,18 +238,48 @@ def _sink(
 def _producer(
     settings: Settings, stream: StreamSettings, sent: Hop, span: tuple[datetime, datetime]
 ) -> dict[str, Any]:
-    """Hold what the producer was told is there against what is: it counts records, and names none."""
-    runs = hops.runs(settings, stream)
+    return of_producer(hops.runs(settings, stream), sent, span, datetime.now(UTC))
+
+
+def of_producer(
+    runs: Iterable[Run], sent: Hop, span: tuple[datetime, datetime], now: datetime
+) -> dict[str, Any]:
+    """Hold what the producer was told is there against what is: it counts records, and names none.
+
+    Parameters
+    ----------
+    runs
+        The runs that are noted. Those that ended before the span, or began after it, are left out.
+    sent
+        What is in the stream.
+    span
+        From when to when.
+    now
+        The time: a run that has not ended and was not heard of for `SILENT` was killed (or can't
+        note anything), and what it confirmed after its last note nobody knows.
+
+    Returns
+    -------
+    dict
+        A row.
+    """
+    runs = [run for run in runs if _last(run) >= span[0] and run.started <= span[1]]
     confirmed = sum(run.confirmed for run in runs)
+    missing, surplus = max(0, confirmed - sent.records), max(0, len(sent.keys) - confirmed)
+    again = sent.records - confirmed
     if not runs:
-        return row("producer", NOT_USED, note="no run is noted")
-    if any(run.ended is None for run in runs):
-        return row("producer", NOT_REACHED, records=confirmed, note="a run is under way, or was killed")
+        return row("producer", NOT_USED, note="no run is noted in the time that the stream holds")
+    open_ended = [run for run in runs if run.ended is None]
+    killed = [run for run in open_ended if now - run.updated > SILENT]
+    if len(killed) < len(open_ended):
+        return row("producer", NOT_REACHED, records=confirmed, note="a run is under way")
     if any(run.started < span[0] or (run.ended and run.ended > span[1]) for run in runs):
         note = "runs that the stream does not hold whole"
         return row("producer", NOT_REACHED, records=confirmed, note=note)
-    missing, surplus = max(0, confirmed - sent.records), max(0, len(sent.keys) - confirmed)
-    again = sent.records - confirmed
+    if killed and not missing:  # more than the notes say is no surplus: less would be missing all the same
+        names = ", ".join(f"{run.name} (last heard of {iso(run.updated)})" for run in killed[:SAMPLE])
+        note = f"killed or cut off, so that nobody knows how much they sent: {names}"
+        return row("producer", NOT_REACHED, records=confirmed, note=note)
     return row(
         "producer",
         DIFFERS if missing or surplus else EQUAL,
@@ -254,6 +288,11 @@ def _producer(
         surplus=surplus,
         note=f"{again} records more than confirmed: sent again" if again > 0 and not surplus else "",
     )
+
+
+def _last(run: Run) -> datetime:
+    """Return until when records of a run may have come."""
+    return run.ended or run.updated + SILENT
 
 
 def _reach(name: str, source: Callable[[], Iterable[Seen]]) -> Hop | dict[str, Any]:
