@@ -170,7 +170,7 @@ class Asker(Protocol):
 
 
 def open_asker(settings: Settings) -> Asker:
-    """Return who answers in an environment: Athena where ``[<environment>.sql]`` names a workgroup, else the lake.
+    """Return who answers in an environment: Athena where its settings name a workgroup, else the lake.
 
     Parameters
     ----------

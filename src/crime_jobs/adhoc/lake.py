@@ -1,4 +1,4 @@
-"""Asks the lake itself: DuckDB in this process over the published files, in a folder or on S3, without Spark."""
+"""Asks the lake itself: DuckDB in this process over the published files, on disk or on S3, without Spark."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from crime_jobs.adhoc import _wrong
+from crime_jobs.adhoc import _said
 from crime_jobs.adhoc._files import FIRS, Place, firs_table, open_place, table_of
 from crime_jobs.adhoc.asking import Answer, AnswerColumn
 from crime_jobs.errors import Interrupted, WrongUsage
@@ -120,9 +120,9 @@ class LakeAsker:
             found = firs_table(self._history)
         elif table in TABLES:
             self._place = self._place or open_place(self._lake)
-            found = table_of(self._place, TABLES[table], _wrong.job_of(table))
+            found = table_of(self._place, TABLES[table], _said.job_of(table))
         else:
-            raise _wrong.missing_table(table, f"the lake {self._lake}", [*TABLES, FIRS])
+            raise _said.missing_table(table, f"the lake {self._lake}", [*TABLES, FIRS])
         self._duckdb.register(table, found)
         self._opened.add(table)
 
@@ -157,15 +157,15 @@ def _parsed(sql: str) -> exp.Expression:
         column = first.get("col")
         if column is not None:  # sqlglot says where the word ends
             column -= max(len(first.get("highlight") or "") - 1, 0)
-        raise _wrong.wrong_sql(sql, reason, first.get("line"), column) from error
+        raise _said.wrong_sql(sql, reason, first.get("line"), column) from error
     except TokenError as error:
-        raise _wrong.wrong_sql(sql, str(error)) from error
+        raise _said.wrong_sql(sql, str(error)) from error
     if len(found) != 1:
-        raise _wrong.wrong_sql(sql, f"one statement is asked at a time, these are {len(found)}")
+        raise _said.wrong_sql(sql, f"one statement is asked at a time, these are {len(found)}")
     if not isinstance(found[0], exp.Query):
         word = (sql.split() or [""])[0].upper()
-        raise _wrong.wrong_sql(
-            sql, f"the lake is only read: {word} is no SELECT", *_wrong.place_of(sql, word)
+        raise _said.wrong_sql(
+            sql, f"the lake is only read: {word} is no SELECT", *_said.place_of(sql, word)
         )
     return found[0]
 
@@ -198,7 +198,7 @@ def _translated(statement: exp.Expression, sql: str) -> str:
     try:
         return translate(statement)
     except Unsupported as error:
-        raise _wrong.wrong_sql(sql, error.what, error.line, error.column) from error
+        raise _said.wrong_sql(sql, error.what, error.line, error.column) from error
 
 
 def _explained(error: duckdb.Error, sql: str) -> WrongUsage:
@@ -206,8 +206,8 @@ def _explained(error: duckdb.Error, sql: str) -> WrongUsage:
     said = str(error).partition("\n\nLINE ")[0]
     said = re.sub(r"^[A-Za-z ]+ Error: ", "", said)
     named = re.search(r'"([^"]+)"|with name (\w+)', said)
-    place = _wrong.place_of(sql, named[1] or named[2]) if named else (None, None)
-    return _wrong.wrong_sql(sql, said, *place)
+    place = _said.place_of(sql, named[1] or named[2]) if named else (None, None)
+    return _said.wrong_sql(sql, said, *place)
 
 
 def _athena(kind: str) -> str:
