@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -71,16 +71,15 @@ def replay(
 ) -> None:
     """Process the records again, when what was wrong is mended; those that go well leave the queue."""
     from crime_jobs.model.streams import of
-    from crime_jobs.stream.deadletters import open_letters
-    from crime_jobs.stream.handling import open_handler
-    from crime_jobs.stream.replay import replay as again
+    from crime_jobs.stream.replay import replay_all
 
     settings = settings_for(env, region=region, profile=profile)
     stream = of(settings.stream)
-    handler = open_handler(settings, stream, lambda: None, output.note)
-    rows = list(again(open_letters(settings, stream), handler, ids or ()))
-    handler.close()
-    output.show(rows, output_format, title=f"Replayed from {stream.dead_letters}")
+    rows: list[dict[str, Any]] = []
+    try:
+        replay_all(settings, stream, ids or (), rows)
+    finally:
+        output.show(rows, output_format, title=f"Replayed from {stream.dead_letters}")
     if left := sum(not row["done"] for row in rows):
         raise JobFailed(
             f"{left} of {len(rows)} records could not be processed; they are still in the queue.",

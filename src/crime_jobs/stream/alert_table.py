@@ -33,13 +33,20 @@ class AlertTable:
         Where calls are made side by side.
     waiting
         Called when one has to be made again.
+    attempts
+        How often it is made at most; without end when not given.
     """
 
     def __init__(
-        self, client: Any, name: str, pool: Executor, waiting: Callable[[], None] = lambda: None
+        self,
+        client: Any,
+        name: str,
+        pool: Executor,
+        waiting: Callable[[], None] = lambda: None,
+        attempts: int | None = None,
     ) -> None:
         self.client, self.name = client, name
-        self._pool, self._waiting = pool, waiting
+        self._pool, self._waiting, self._attempts = pool, waiting, attempts
 
     def write(self, kind: str, requests: Sequence[Action]) -> list[Item | None]:
         """Make writes of different items, however long it takes.
@@ -67,7 +74,11 @@ class AlertTable:
         left = list(range(len(requests)))
         while left:
             actions = [{kind: {"TableName": self.name, **requests[at]}} for at in left]
-            reasons = patiently(lambda: self._attempt(actions), waiting=self._waiting)  # noqa: B023
+            reasons = patiently(
+                lambda: self._attempt(actions),  # noqa: B023 - called at once
+                attempts=self._attempts,
+                waiting=self._waiting,
+            )
             if not reasons:
                 break
             for at, reason in zip(tuple(left), reasons, strict=True):
@@ -115,6 +126,7 @@ class AlertTable:
             asked = left
             said = patiently(
                 lambda: self.client.batch_get_item(RequestItems=asked),  # noqa: B023 - called at once
+                attempts=self._attempts,
                 waiting=self._waiting,
             )
             items += said.get("Responses", {}).get(self.name, [])

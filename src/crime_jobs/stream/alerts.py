@@ -204,6 +204,7 @@ def open_alerts(
     waiting: Callable[[], None] = lambda: None,
     say: Callable[[str], None] = output.note,
     clock: Callable[[], float] = time.time,
+    attempts: int | None = None,
 ) -> tuple[Alerts, Outbox]:
     """Open rules, tables and topic, and begin to send what is left from before.
 
@@ -219,6 +220,8 @@ def open_alerts(
         Writes a line for whoever runs this.
     clock
         Seconds since 1970.
+    attempts
+        How often such a call is made at most; without end when not given.
 
     Returns
     -------
@@ -233,7 +236,7 @@ def open_alerts(
     rules, baseline = alert_rules.load(stream.alert_rules), read_baseline(stream.baseline)
     client: Any = aws.client("dynamodb", settings, attempts=2, validated=False)
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="alerts")
-    table = AlertTable(client, stream.alerts_table, pool, waiting)
+    table = AlertTable(client, stream.alerts_table, pool, waiting, attempts)
     topic = Topic(settings, stream.topic)
     lease = LEASE if topic.fifo else LEASE_STANDARD
     ledger = Ledger(table, lease, clock)

@@ -6,7 +6,9 @@ One that is too large for a message is kept in the history's bucket, and the let
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pydantic import BaseModel, ValidationError
 
 from crime_jobs import aws
+from crime_jobs.errors import AwsRefused
 from crime_jobs.model.fir_event import iso
 from crime_jobs.model.streams import StreamSettings
 from crime_jobs.stream.patience import patiently
@@ -31,8 +34,15 @@ FOLDER = "dead-letters"
 #: How often a letter is offered to the queue: about half a minute.
 ATTEMPTS = 8
 
-#: Seconds for which letters that somebody reads are hidden from others.
-HIDDEN = 60
+#: Seconds for which letters that somebody reads are hidden from others: so long that all that a queue lets
+#: anybody hold (120,000) can be read before the first of them is there again.
+HIDDEN = 300
+
+#: Letters of one call (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html).
+BATCH = 10
+
+#: What SQS says of a letter that is no longer in our hands: shown to others, or deleted.
+_GONE = {"MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight", "ReceiptHandleIsInvalid"}
 
 
 class Seals(Protocol):
@@ -126,6 +136,9 @@ class DeadLetters:
         self._stream, self._waiting = stream, waiting
         self._sealer = functools.cache(sealer)
         self._url: str | None = None
+        #: By id, the receipts of letters that are in our hands: of one that came again, the last one counts.
+        self._held: dict[str, str] = {}
+        self._deleted: set[str] = set()
 
     def send(self, position: Position, data: bytes, reason: str, arrived_at: datetime) -> None:
         """Put a record into the queue.
@@ -168,7 +181,9 @@ class DeadLetters:
         patiently(put, attempts=ATTEMPTS, waiting=self._waiting)
 
     def receive(self) -> Iterator[Received]:
-        """Take the letters one after the other; those not deleted are there again after a minute.
+        """Take the letters one after the other, each once; the end is where the queue gives none.
+
+        Those that are neither deleted nor put back are there again after `HIDDEN`.
 
         Yields
         ------
@@ -184,18 +199,26 @@ class DeadLetters:
             with aws.refusals(f"Reading the queue {self._stream.dead_letters}"):
                 said = self._sqs.receive_message(
                     QueueUrl=self._queue(),
-                    MaxNumberOfMessages=10,
+                    MaxNumberOfMessages=BATCH,
                     VisibilityTimeout=HIDDEN,
                     WaitTimeSeconds=1,
                 )
-            messages = [one for one in said.get("Messages", []) if one["MessageId"] not in seen]
-            if not messages:
+            if not (messages := said.get("Messages")):
                 return
-            for message in messages:
-                seen.add(message["MessageId"])
-                yield Received(
-                    id=message["MessageId"], receipt=message["ReceiptHandle"], letter=_letter(message["Body"])
-                )
+            found = [
+                Received(id=one["MessageId"], receipt=one["ReceiptHandle"], letter=_letter(one["Body"]))
+                for one in messages
+            ]
+            self._held |= {one.id: one.receipt for one in found}
+            until = time.monotonic() + HIDDEN / 2
+            for received in found:
+                if received.id in self._deleted:  # it was there again before it was deleted
+                    self.delete(received)
+                elif received.id not in seen:
+                    if time.monotonic() > until:  # those before it took their time
+                        self._hide(received, HIDDEN)
+                    seen.add(received.id)
+                    yield received
 
     def open(self, letter: Letter) -> bytes:
         """Open the record of a letter.
@@ -232,8 +255,10 @@ class DeadLetters:
         received
             The letter.
         """
-        with aws.refusals(f"Deleting from the queue {self._stream.dead_letters}"):
-            self._sqs.delete_message(QueueUrl=self._queue(), ReceiptHandle=received.receipt)
+        receipt = self._held.pop(received.id, received.receipt)
+        self._deleted.add(received.id)
+        with aws.refusals(f"Deleting from the queue {self._stream.dead_letters}"), _unless_gone():
+            self._sqs.delete_message(QueueUrl=self._queue(), ReceiptHandle=receipt)
 
     def put_back(self, received: Received) -> None:
         """Show a letter to others again.
@@ -243,9 +268,30 @@ class DeadLetters:
         received
             The letter.
         """
-        with aws.refusals(f"Putting back into the queue {self._stream.dead_letters}"):
+        self._hide(received, 0)
+        self._held.pop(received.id, None)
+
+    def put_back_all(self) -> None:
+        """Show to others what was received, and neither deleted nor put back.
+
+        If that is refused, they are there again after `HIDDEN` all the same.
+        """
+        entries = [
+            {"Id": str(number % BATCH), "ReceiptHandle": receipt, "VisibilityTimeout": 0}
+            for number, receipt in enumerate(self._held.values())
+        ]
+        self._held.clear()
+        with contextlib.suppress(AwsRefused), aws.refusals("Putting back"):
+            for at in range(0, len(entries), BATCH):
+                self._sqs.change_message_visibility_batch(
+                    QueueUrl=self._queue(), Entries=entries[at : at + BATCH]
+                )
+
+    def _hide(self, received: Received, seconds: int) -> None:
+        receipt = self._held.get(received.id, received.receipt)
+        with aws.refusals(f"Putting back into the queue {self._stream.dead_letters}"), _unless_gone():
             self._sqs.change_message_visibility(
-                QueueUrl=self._queue(), ReceiptHandle=received.receipt, VisibilityTimeout=0
+                QueueUrl=self._queue(), ReceiptHandle=receipt, VisibilityTimeout=seconds
             )
 
     def _queue(self) -> str:
@@ -259,6 +305,19 @@ class DeadLetters:
         key = f"{FOLDER}/{position}"
         self._s3.put_object(Bucket=bucket, Key=key, Body=sealed.encode("ascii"))
         return f"s3://{bucket}/{key}"
+
+
+@contextlib.contextmanager
+def _unless_gone() -> Iterator[None]:
+    """Pass over the refusal of a letter that is no longer in our hands: it is in the queue, or done with."""
+    from botocore.exceptions import ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        expired = aws.code_of(error) == "InvalidParameterValue" and "ReceiptHandle" in str(error)
+        if aws.code_of(error) not in _GONE and not expired:
+            raise
 
 
 def _letter(body: str) -> Letter | None:

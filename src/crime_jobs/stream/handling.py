@@ -117,7 +117,11 @@ class Handler:
 
 
 def open_handler(
-    settings: Settings, stream: StreamSettings, waiting: Callable[[], None], say: Callable[[str], None]
+    settings: Settings,
+    stream: StreamSettings,
+    waiting: Callable[[], None],
+    say: Callable[[str], None],
+    attempts: int | None = None,
 ) -> Handler:
     """Open the sink and the alerts.
 
@@ -129,14 +133,16 @@ def open_handler(
         Called when a write has to be tried again.
     say
         Writes a line for whoever runs this.
+    attempts
+        How often a call to DynamoDB is made at most; without end when not given.
 
     Returns
     -------
     Handler
     """
-    alerts, outbox = open_alerts(settings, stream, waiting, say)
+    alerts, outbox = open_alerts(settings, stream, waiting, say, attempts=attempts)
 
     def tell(written: Sequence[Written]) -> None:
         alerts.handle([(one.arrived.event, one.arrived.at) for one in written])
 
-    return Handler(open_sink(settings, stream, waiting), tell, outbox.close)
+    return Handler(open_sink(settings, stream, waiting, attempts), tell, outbox.close)

@@ -92,10 +92,12 @@ def dead_letters(settings: Settings, stream: StreamSettings) -> set[Position]:
     """
     letters = open_letters(settings, stream, lambda: None)
     found = set()
-    for received in list(letters.receive()):
-        letters.put_back(received)
-        if received.letter:
-            found.add(received.letter.position)
+    try:
+        for received in letters.receive():
+            if received.letter:
+                found.add(received.letter.position)
+    finally:
+        letters.put_back_all()
     return found
 
 

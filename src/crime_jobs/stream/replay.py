@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from crime_jobs import aws, output
 from crime_jobs.errors import BadInput
-from crime_jobs.stream.deadletters import DeadLetters, Received, row
-from crime_jobs.stream.handling import Handler, Raw
+from crime_jobs.stream.deadletters import ATTEMPTS, DeadLetters, Received, open_letters, row
+from crime_jobs.stream.handling import Handler, Raw, open_handler
+
+if TYPE_CHECKING:
+    from crime_jobs.model.streams import StreamSettings
+    from crime_jobs.settings import Settings
 
 
 def listed(letters: DeadLetters) -> list[dict[str, Any]]:
@@ -16,21 +21,21 @@ def listed(letters: DeadLetters) -> list[dict[str, Any]]:
     Parameters
     ----------
     letters
-        The queue; a letter that was read is there again at once.
+        The queue; its letters are there again at the end.
 
     Returns
     -------
     list of dict
     """
-    found = []
-    for received in list(letters.receive()):
-        found.append(row(received))
-        letters.put_back(received)
+    try:
+        found = [row(received) for received in letters.receive()]
+    finally:
+        letters.put_back_all()
     return sorted(found, key=lambda one: str(one["sent_at"]))
 
 
 def replay(letters: DeadLetters, handler: Handler, only: Collection[str] = ()) -> Iterator[dict[str, Any]]:
-    """Process letters again, and take those out of the queue that went well.
+    """Process letters again, one by one, and take those out of the queue that went well.
 
     Parameters
     ----------
@@ -45,17 +50,52 @@ def replay(letters: DeadLetters, handler: Handler, only: Collection[str] = ()) -
     ------
     dict
         Of each letter its row and ``outcome``: what became of it, or why it stays.
+
+    Raises
+    ------
+    AwsRefused
+        If AWS refuses, or is away: all letters that are not done are in the queue.
     """
-    for received in list(letters.receive()):
-        if only and received.id not in only:
-            letters.put_back(received)
-            continue
-        outcome, done = _again(letters, handler, received)
-        if done:
-            letters.delete(received)
-        else:
-            letters.put_back(received)
-        yield {**row(received), "outcome": outcome, "done": done}
+    wanted = set(only)
+    try:
+        for received in letters.receive():  # what stays is put back at the end, else it would come again
+            if only and received.id not in wanted:
+                continue
+            outcome, done = _again(letters, handler, received)
+            if done:
+                letters.delete(received)
+            yield {**row(received), "outcome": outcome, "done": done}
+            wanted.discard(received.id)
+            if only and not wanted:
+                return
+    finally:
+        letters.put_back_all()
+
+
+def replay_all(
+    settings: Settings, stream: StreamSettings, only: Collection[str], rows: list[dict[str, Any]]
+) -> None:
+    """Open queue and sink, replay letters, and close again.
+
+    Parameters
+    ----------
+    settings, stream
+        Where they are.
+    only
+        Ids of letters; all when empty.
+    rows
+        Gets what `replay` says of each: also of those before a refusal.
+
+    Raises
+    ------
+    AwsRefused
+        As of `replay`.
+    """
+    handler = open_handler(settings, stream, lambda: None, output.note, ATTEMPTS)
+    try:
+        rows.extend(replay(open_letters(settings, stream), handler, only))
+    finally:
+        handler.close()
 
 
 def _again(letters: DeadLetters, handler: Handler, received: Received) -> tuple[str, bool]:
@@ -66,7 +106,8 @@ def _again(letters: DeadLetters, handler: Handler, received: Received) -> tuple[
         data = letters.open(letter)
     except BadInput as error:
         return str(error), False
-    (handled,) = handler.handle([Raw(data, letter.arrived_at, letter.position)])
+    with aws.refusals(f"Processing the record at {letter.position}"):
+        (handled,) = handler.handle([Raw(data, letter.arrived_at, letter.position)])
     if handled.reason or handled.kind is None:
         return str(handled.reason), False
     return handled.kind.value, True

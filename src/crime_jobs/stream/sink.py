@@ -119,6 +119,8 @@ class Sink:
         Transactions under way at a time.
     waiting
         Called when a write has to be tried again.
+    attempts
+        How often it is tried at most; without end when not given.
     """
 
     def __init__(
@@ -128,14 +130,15 @@ class Sink:
         *,
         threads: int = THREADS,
         waiting: Callable[[], None] = lambda: None,
+        attempts: int | None = None,
     ) -> None:
         self._client = client
         self._stream = stream
-        self._waiting = waiting
+        self._waiting, self._attempts = waiting, attempts
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="sink")
 
     def write(self, arrived: Sequence[Arrived]) -> list[Written]:
-        """Write FIRs durably, however long it takes.
+        """Write FIRs durably, however long it takes, or as often as attempts allow.
 
         Parameters
         ----------
@@ -150,7 +153,7 @@ class Sink:
         Raises
         ------
         botocore.exceptions.ClientError
-            If DynamoDB refuses in a way that does not pass: no table, no permission.
+            If DynamoDB refuses in a way that does not pass (no table, no permission), or too often.
         """
         kinds: dict[Position, Kind] = {}
         for layer in _layers(arrived):
@@ -164,7 +167,7 @@ class Sink:
         left = {one.position: actions(one, self._stream) for one in chunk}
         whole = {one.position: one for one in chunk}
         while left:
-            reasons = patiently(lambda: self._attempt(left), waiting=self._waiting)
+            reasons = patiently(lambda: self._attempt(left), attempts=self._attempts, waiting=self._waiting)
             if reasons is None:
                 return kinds | dict.fromkeys(left, Kind.NEW)
             at = 0
@@ -352,7 +355,9 @@ def _chunks(layer: Iterable[Arrived]) -> Iterator[list[Arrived]]:
         yield chunk
 
 
-def open_sink(settings: Settings, stream: StreamSettings, waiting: Callable[[], None]) -> Sink:
+def open_sink(
+    settings: Settings, stream: StreamSettings, waiting: Callable[[], None], attempts: int | None = None
+) -> Sink:
     """Open the tables.
 
     Parameters
@@ -363,9 +368,12 @@ def open_sink(settings: Settings, stream: StreamSettings, waiting: Callable[[], 
         Names of the tables.
     waiting
         Called when a write has to be tried again.
+    attempts
+        As of `Sink`.
 
     Returns
     -------
     Sink
     """
-    return Sink(aws.client("dynamodb", settings, attempts=2, validated=False), stream, waiting=waiting)
+    client = aws.client("dynamodb", settings, attempts=2, validated=False)
+    return Sink(client, stream, waiting=waiting, attempts=attempts)
