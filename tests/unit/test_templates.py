@@ -47,6 +47,7 @@ def test_cfn_lint_has_nothing_to_say() -> None:
         "emr.yaml",
         "firs.yaml",
         "migration.yaml",
+        "quicksight.yaml",
         "schedules.yaml",
     ]
     checker = Path(sys.executable).with_name("cfn-lint")
@@ -90,7 +91,7 @@ def test_buckets_are_private_encrypted_and_spoken_to_over_tls() -> None:
 
 def test_roles_allow_named_actions_on_named_things() -> None:
     roles = resources("AWS::IAM::Role")
-    assert len(roles) == 12
+    assert len(roles) == 13
     for name, role in roles.items():
         for statement in statements(role):
             actions, things = statement["Action"], statement["Resource"]
