@@ -34,7 +34,7 @@ VARIABLES = {
 }
 
 #: The tables of a section; what may stand in them is said by the room that reads them.
-TABLES = ("cluster", "schedule", "stream", "sql")
+TABLES = ("cluster", "schedule", "stream", "sql", "quicksight")
 
 
 class Section(BaseModel):
@@ -68,6 +68,8 @@ class Section(BaseModel):
         Names of the FIR streams' parts; see `crime_jobs.model.streams`.
     sql
         Where questions are asked; see `crime_jobs.adhoc.asking`.
+    quicksight
+        Who sees the dashboard in QuickSight; see `crime_jobs.adhoc.quicksight.settings`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -89,6 +91,7 @@ class Section(BaseModel):
     schedule: dict[str, Any] = {}
     stream: dict[str, Any] = {}
     sql: dict[str, Any] = {}
+    quicksight: dict[str, Any] = {}
 
 
 class Settings(BaseModel):
@@ -114,7 +117,7 @@ class Settings(BaseModel):
         ARN of the role that jobs run as.
     oracle_url, oracle_secret, topic
         See `Section`.
-    cluster, schedule, stream, sql
+    cluster, schedule, stream, sql, quicksight
         The tables of that name in the environment's section.
     sources
         For each value, what it was read from: shown by ``crime-jobs settings``.
@@ -141,6 +144,7 @@ class Settings(BaseModel):
     schedule: dict[str, Any] = {}
     stream: dict[str, Any] = {}
     sql: dict[str, Any] = {}
+    quicksight: dict[str, Any] = {}
     sources: dict[str, str]
     environ: dict[str, str]
 
