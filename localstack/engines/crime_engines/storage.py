@@ -57,6 +57,11 @@ class Storage:
                 self._made = session.client("s3", endpoint_url=self._endpoint, config=config)
             return self._made
 
+    @property
+    def client(self) -> Any:
+        """S3 itself, for what has no method here."""
+        return self._s3
+
     def fetch(self, uri: str, path: Path) -> Path:
         """Copy an object into a file.
 
