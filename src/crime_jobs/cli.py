@@ -16,6 +16,7 @@ from crime_jobs import (
     cli_emr,
     cli_export,
     cli_migrate,
+    cli_quicksight,
     cli_stream,
     cli_stream_analytics,
     cli_stream_consume,
@@ -155,6 +156,7 @@ cli_cluster.register(app)
 cli_migrate.register(app)
 cli_dms.register(app)
 cli_export.register(app)
+cli_quicksight.register(app)
 cli_stream.register(app)
 cli_stream_analytics.register(cli_stream.stream)
 cli_stream_consume.register(cli_stream.stream)
