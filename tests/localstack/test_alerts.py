@@ -225,7 +225,10 @@ def test_a_worker_that_is_killed_leaves_its_alerts_to_the_next(
     assert world.pending() == 5
     # What the worker held is free when its lease has run out; the next one's clock is ahead by that.
     outbox = alerts.open_alerts(
-        settings.load("local"), world.stream, say=lambda _: None, clock=lambda: time.time() + alerts.LEASE + 1
+        settings.load("local"),
+        world.stream,
+        say=lambda _: None,
+        clock=lambda: time.time() + alert_outbox.LEASE + 1,
     )[1]
     while world.pending():
         time.sleep(0.05)

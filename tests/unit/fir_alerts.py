@@ -194,7 +194,7 @@ class World:
         """A worker that has just begun; what it sends it sends when `Outbox.send` is called."""
         table = AlertTable(self.table, "fir_alerts", Inline())
         ledger = Ledger(table, 10.0, lambda: self.now)
-        outbox = Outbox(ledger, self.topic.publish, self.said.append, lambda: self.now)
+        outbox = Outbox(ledger, self.topic.publish, self.said.append, lambda: self.now, pool=Inline())
         return Alerts(self.rules, self.baseline, Windows(table), ledger, outbox.put), outbox
 
     def settle(self) -> None:

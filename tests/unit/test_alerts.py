@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +22,8 @@ from crime_jobs.model import baseline, landing
 from crime_jobs.model.baseline import MINUTES_PER_YEAR, Baseline
 from crime_jobs.model.fir_event import GROUPS, FirEvent
 from crime_jobs.stream import alerts
+from crime_jobs.stream.alert_ledger import Claimed
+from crime_jobs.stream.alert_outbox import BATCH, THREADS, WAIT, Outbox, Topic, longest_call
 from crime_jobs.stream.alert_rules import Grave, RepeatLocation, Rules, Surge
 from crime_jobs.stream.alert_windows import Entry, full
 from tests.conftest import DATA, make_settings
@@ -106,6 +112,112 @@ def test_sns_down_stalls_nobody_and_loses_nothing() -> None:
     assert (len(world.topic.delivered), world.table.pending) == (29, 0)
 
 
+def claimed(number: int, order: str = "", until: float = 1e10) -> Claimed:
+    return Claimed(f"key {number}", f"id {number}", "{}", order or f"order {number}", until)
+
+
+class Quiet:
+    """A ledger that only remembers what was noted as sent, call by call."""
+
+    def __init__(self) -> None:
+        self.noted: list[list[str]] = []
+
+    def sent(self, alerts: Sequence[Claimed]) -> None:
+        self.noted.append([one.key for one in alerts])
+
+
+def test_a_burst_is_published_side_by_side_and_noted_together() -> None:
+    together = threading.Barrier(THREADS, timeout=20)  # who publishes one after the other breaks it
+
+    def publish(batch: Sequence[Claimed]) -> list[Claimed]:
+        together.wait()
+        return list(batch)
+
+    ledger: Any = Quiet()
+    outbox = Outbox(ledger, publish, print)
+    outbox.put([claimed(number) for number in range(THREADS * BATCH * 2)])
+    outbox.send()
+    assert [len(keys) for keys in ledger.noted] == [THREADS * BATCH] * 2
+
+
+def test_alerts_of_one_place_keep_their_order_in_a_burst() -> None:
+    lock, under_way, told = threading.Lock(), set[str](), list[Claimed]()
+
+    def publish(batch: Sequence[Claimed]) -> list[Claimed]:
+        orders = {one.order for one in batch}
+        with lock:
+            assert not under_way & orders, "alerts of one place are under way side by side"
+            under_way.update(orders)
+        with lock:
+            under_way.difference_update(orders)
+            told.extend(batch)
+        return list(batch)
+
+    ledger: Any = Quiet()
+    outbox = Outbox(ledger, publish, print)
+    burst = [claimed(number, f"order {number % 3}") for number in range(187)]
+    outbox.put(burst)
+    outbox.send()
+    for order in range(3):
+        assert [one for one in told if one.order == f"order {order}"] == burst[order::3]
+
+
+def test_of_a_burst_what_was_taken_is_noted_and_the_rest_waits_in_its_order() -> None:
+    refuses = True
+
+    def publish(batch: Sequence[Claimed]) -> list[Claimed]:
+        if refuses and batch[0].order == "order 1":
+            raise ClientError({"Error": {"Code": "InternalError"}}, "PublishBatch")
+        return list(batch)
+
+    ledger: Any = Quiet()
+    outbox = Outbox(ledger, publish, print)
+    outbox.put([claimed(number, f"order {number % 2}") for number in range(40)])
+    with pytest.raises(ClientError):
+        outbox.send()
+    assert ledger.noted == [[f"key {number}" for number in range(0, 20, 2)]]
+    refuses = False
+    outbox.send()
+    noted = [key for keys in ledger.noted for key in keys]
+    assert len(set(noted)) == len(noted) == 40
+    assert [key for key in noted if int(key[4:]) % 2] == [f"key {number}" for number in range(1, 40, 2)]
+
+
+@pytest.mark.parametrize("topic", ["alerts", "alerts.fifo"])
+def test_where_nothing_drops_what_comes_twice_a_lease_is_longer_than_a_call(
+    topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    made = Topic(make_settings("landing", "lake").model_copy(update={"region": "ap-south-1"}), topic)
+    config = made._sns.meta.config
+    each = config.connect_timeout + config.read_timeout
+    if made.fifo:
+        assert made.margin < made.lease < 300 - each  # within what the topic drops
+        return
+    assert config.retries["total_max_attempts"] == 1, "one attempt, with no pause between two"
+    assert made.margin >= each
+    assert made.lease >= made.margin + WAIT
+    # And no call begins that may be under way when somebody else takes over.
+    said: list[Claimed] = []
+    ledger: Any = Quiet()
+
+    def publish(batch: Sequence[Claimed]) -> list[Claimed]:
+        said.extend(batch)
+        return list(batch)
+
+    outbox = Outbox(ledger, publish, print, lambda: 1000.0, margin=made.margin)
+    outbox.put([claimed(1, until=1000.0 + each - 1), claimed(2, until=1000.0 + each + 1)])
+    outbox.send()
+    assert [one.key for one in said] == ["key 2"]
+
+
+def test_what_a_client_tries_by_itself_is_part_of_how_long_a_call_can_take() -> None:
+    client: Any = SimpleNamespace(meta=SimpleNamespace(config=Config(connect_timeout=3, read_timeout=7)))
+    client.meta.config.retries = {"total_max_attempts": 3}
+    assert longest_call(client) == 3 * 10 + 2 * 20
+
+
 def test_what_outlives_its_lease_in_memory_is_left_to_who_takes_it_over() -> None:
     world = World(GRAVE)
     worker, outbox = world.worker()
@@ -155,8 +267,6 @@ def test_the_thread_sends_what_another_worker_left_and_what_is_put() -> None:
 
 
 def test_an_item_that_can_hold_no_more_stops_nothing() -> None:
-    from botocore.exceptions import ClientError
-
     world = World(SURGE)
     worker, _ = world.worker()
     reason = {

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from crime_jobs import aws
@@ -18,14 +19,38 @@ if TYPE_CHECKING:
 #: Messages of one PublishBatch (https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html).
 BATCH = 10
 
+#: Batches that are published side by side: SNS takes its time for each, and a burst must not wait in line.
+THREADS = 8
+
 #: Alerts that wait in memory; the ledger has them all.
 MOST = 1000
 
 #: Seconds between two looks for alerts that nobody sends; and between attempts, the first time and at most.
 SWEEP, PAUSE, LONGEST = 3.0, 0.2, 5.0
 
-#: Seconds before the end of a lease at which an alert is left to whoever takes it over.
-MARGIN = 1.0
+#: Seconds that an alert belongs to whoever claimed it, and before their end at which it is left to whoever
+#: takes it over. A topic that drops what comes twice allows a short time.
+LEASE, MARGIN = 10.0, 1.0
+
+#: Seconds that an alert may wait for its call, where the lease has to be longer than the call.
+WAIT = 20.0
+
+#: Seconds between two attempts of botocore's standard mode, at most
+#: (https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html).
+_BACKOFF = 20.0
+
+
+def longest_call(client: Any) -> float:
+    """Return the seconds that a call can take, with all that the client tries by itself.
+
+    Parameters
+    ----------
+    client
+        A client of boto3.
+    """
+    config = client.meta.config
+    attempts = int(config.retries["total_max_attempts"])
+    return float(attempts * (config.connect_timeout + config.read_timeout) + (attempts - 1) * _BACKOFF)
 
 
 class Topic:
@@ -42,13 +67,27 @@ class Topic:
 
     def __init__(self, settings: Settings, topic: str) -> None:
         self._settings, self._topic = settings, topic
-        self._sns = aws.client("sns", settings, attempts=2)
+        self._sns = aws.client("sns", settings, attempts=1)  # the outbox tries again
         self._arn: str | None = topic if topic.startswith("arn:") else None
 
     @property
     def fifo(self) -> bool:
         """Whether the topic drops what comes twice."""
         return self._topic.endswith(".fifo")
+
+    @property
+    def margin(self) -> float:
+        """Seconds before the end of a lease at which no call may begin.
+
+        What another worker publishes while a call is still under way is dropped by a topic that drops what
+        comes twice. On another one it would be there twice: there a call has to be over before the lease is.
+        """
+        return MARGIN if self.fifo else longest_call(self._sns)
+
+    @property
+    def lease(self) -> float:
+        """Seconds that an alert belongs to whoever claimed it."""
+        return LEASE if self.fifo else self.margin + WAIT
 
     def publish(self, claimed: Sequence[Claimed]) -> list[Claimed]:
         """Publish alerts.
@@ -64,7 +103,7 @@ class Topic:
             Those that SNS took.
         """
         said = self._sns.publish_batch(
-            TopicArn=self._find(),
+            TopicArn=self.find(),
             PublishBatchRequestEntries=[self._request(str(n), one) for n, one in enumerate(claimed)],
         )
         return [claimed[int(taken["Id"])] for taken in said.get("Successful", [])]
@@ -78,7 +117,8 @@ class Topic:
         once = {"MessageGroupId": claimed.order, "MessageDeduplicationId": claimed.id} if self.fifo else {}
         return {"Id": name, "Message": claimed.message, "MessageAttributes": attributes, **once}
 
-    def _find(self) -> str:
+    def find(self) -> str:
+        """Return the topic's ARN; asks whose account this is, the first time."""
         if self._arn is None:
             caller = aws.client("sts", self._settings).get_caller_identity()
             partition = str(caller["Arn"]).split(":")[1]
@@ -100,6 +140,12 @@ class Outbox:
         Writes a line for whoever runs this.
     clock
         Seconds since 1970.
+    margin
+        See `Topic.margin`.
+    pool
+        Where batches are published side by side; by default `THREADS` of them.
+    ready
+        Called before alerts are taken out: what takes its time there takes none of a lease's end.
     """
 
     def __init__(
@@ -108,8 +154,14 @@ class Outbox:
         publish: Callable[[Sequence[Claimed]], list[Claimed]],
         say: Callable[[str], None],
         clock: Callable[[], float] = time.time,
+        *,
+        margin: float = MARGIN,
+        pool: Executor | None = None,
+        ready: Callable[[], object] = lambda: None,
     ) -> None:
         self._ledger, self._publish, self._say, self._clock = ledger, publish, say, clock
+        self._margin, self._ready = margin, ready
+        self._pool = pool or ThreadPoolExecutor(THREADS, thread_name_prefix="publish")
         self._waiting: deque[Claimed] = deque()
         self._stopping = False
         self._changed = threading.Condition()
@@ -180,27 +232,47 @@ class Outbox:
         Exception
             Whatever SNS or DynamoDB refuse with. What was not taken waits on, until its lease runs out.
         """
-        while batch := self._next():
-            try:
-                taken = self._publish(batch)
-            except Exception:
-                self._put_back(batch)
-                raise
-            self._ledger.sent(taken)
-            left = [one for one in batch if one not in taken]
-            if left:
+        while True:
+            self._ready()
+            if not (batches := self._next()):
+                return
+            said = list(self._pool.map(self._try, batches))
+            taken = {one.key for some, _ in said for one in some}
+            self._ledger.sent([one for batch in batches for one in batch if one.key in taken])
+            if left := [one for batch in batches for one in batch if one.key not in taken]:
                 self._put_back(left)
-                raise RefusedInPart
+                raise next((error for _, error in said if error), None) or RefusedInPart
             self._tell("")
 
-    def _next(self) -> list[Claimed]:
+    def _try(self, batch: Sequence[Claimed]) -> tuple[list[Claimed], Exception | None]:
+        try:
+            return self._publish(batch), None
+        except Exception as error:  # noqa: BLE001 - raised again when the other batches are noted
+            return [], error
+
+    def _next(self) -> list[list[Claimed]]:
+        """Take out alerts for some batches, those of one order in the same one: that keeps the order."""
+        batches: list[list[Claimed]] = []
+        of_order: dict[str, list[Claimed]] = {}
+        later: list[Claimed] = []
         with self._changed:
-            batch: list[Claimed] = []
-            while self._waiting and len(batch) < BATCH:
+            most = THREADS if len(self._waiting) > BATCH else 1  # few are no burst: one call has them all
+            while self._waiting and sum(map(len, batches)) < THREADS * BATCH:
                 one = self._waiting.popleft()
-                if self._clock() < one.until - MARGIN:  # else somebody else may have taken it over
+                if self._clock() >= one.until - self._margin:  # somebody else may have taken it over
+                    continue
+                batch = of_order.get(one.order)
+                if batch is None and len(batches) < most:
+                    batches.append(batch := [])
+                elif batch is None:
+                    batch = min(batches, key=len)
+                if len(batch) == BATCH:
+                    later.append(one)
+                else:
                     batch.append(one)
-            return batch
+                    of_order[one.order] = batch
+            self._waiting.extendleft(reversed(later))
+        return batches
 
     def _put_back(self, batch: Sequence[Claimed]) -> None:
         with self._changed:

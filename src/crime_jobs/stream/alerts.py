@@ -36,10 +36,6 @@ BASELINE = "baseline.csv"
 #: Calls to DynamoDB at a time.
 THREADS = 4
 
-#: Seconds that an alert belongs to whoever claimed it. A topic that drops what comes twice allows a short
-#: time; on another it has to be longer than a call to SNS can take.
-LEASE, LEASE_STANDARD = 10.0, 100.0
-
 #: Keys of alerts that are remembered, so that a surge that goes on asks nothing more.
 _REMEMBERED = 20_000
 
@@ -238,8 +234,7 @@ def open_alerts(
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="alerts")
     table = AlertTable(client, stream.alerts_table, pool, waiting, attempts)
     topic = Topic(settings, stream.topic)
-    lease = LEASE if topic.fifo else LEASE_STANDARD
-    ledger = Ledger(table, lease, clock)
-    outbox = Outbox(ledger, topic.publish, say, clock)
+    ledger = Ledger(table, topic.lease, clock)
+    outbox = Outbox(ledger, topic.publish, say, clock, margin=topic.margin, ready=topic.find)
     outbox.start()
     return Alerts(rules, baseline, Windows(table), ledger, outbox.put), outbox

@@ -241,6 +241,7 @@ def main() -> None:
         serve(Path(sys.argv[1]))
     except Exception as error:  # noqa: BLE001 - a traceback may quote a message, that is, records
         leave("Speaking with the daemon", error)
+    os._exit(0)  # a thread that waits for AWS holds nobody up: what it would do is written down, for the next
 
 
 if __name__ == "__main__":
