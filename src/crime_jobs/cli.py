@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -126,12 +127,15 @@ def dashboard(
         "data/india_states.geojson"
     ),
 ) -> None:
-    """Build the map page from the marts: one file that opens without server or internet."""
+    """Build the dashboard from the named questions: one file that opens without server or internet."""
+    from crime_jobs.adhoc.asking import open_asker
     from crime_jobs.adhoc.dashboard import build_dashboard
 
-    settings = settings_for(env, landing=landing, lake=lake)
-    page = build_dashboard(settings.lake, boundaries, out)
-    typer.echo(str(page))
+    with closing(open_asker(settings_for(env, landing=landing, lake=lake))) as asker:
+        built = build_dashboard(asker, boundaries, out)
+    for sentence in built.left_out:
+        typer.echo(sentence, err=True)
+    typer.echo(str(built.page))
 
 
 @app.command("settings", epilog="Example: crime-jobs settings --env localstack")

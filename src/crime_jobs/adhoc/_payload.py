@@ -1,4 +1,4 @@
-"""The marts as one compact document for the page: named axes, and flat arrays over them."""
+"""The answers as one compact document for the page: named axes, and flat arrays over them."""
 
 from __future__ import annotations
 
@@ -15,96 +15,139 @@ from crime_jobs.model.places import COUNTRY_CODE, SPLIT_YEAR, TOGETHER_CODE, TOG
 
 Axis = Sequence[Hashable]
 
+#: What to do where tables contradict each other.
+AGAIN = "Run `crime-jobs run all` again, so that all tables come from the same run."
+
+#: Why no single head is compared over 2014.
+HEADS_BREAK = "NCRB renamed and split its heads in 2014, so a single head is not compared with 2013"
+
 _LEVELS = ("country", "combined", "state")
-_AGAIN = "Run `crime-jobs run all` again, so that all tables come from the same run."
 
 
-def payload(marts: Mapping[str, pa.Table]) -> dict[str, Any]:
-    """Lay the marts out for the page.
+def payload(answers: Mapping[str, pa.Table]) -> dict[str, Any]:
+    """Lay out what the first view needs: everything but the districts.
 
-    Every figure is copied as it stands in its mart; nothing is computed here. An array over axes
-    ``[a, b, c]`` is flat, the last axis fastest; ``None`` where the mart has no row or a null.
+    Every figure is copied as it stands in its answer; nothing is computed here. An array over axes
+    ``[a, b, c]`` is flat, the last axis fastest; ``None`` where the answer has no row or a null.
 
     Parameters
     ----------
-    marts
-        See `crime_jobs.adhoc.dashboard.read_marts`.
+    answers
+        Question to its rows, see `crime_jobs.adhoc.dashboard.ask_all`.
 
     Returns
     -------
     dict
-        ``years``, ``places``, ``groups``, ``women``, ``region``, ``population``, ``slots``,
-        ``months``, ``hot`` and ``split``; only lists, dicts, strings and numbers.
+        ``years``, ``places``, ``groups``, ``heads``, ``region`` (over groups and then heads, places and
+        years), ``population``, ``women``, ``slots``, ``months`` and ``split``; only lists, dicts, strings
+        and numbers.
 
     Raises
     ------
     BadInput
-        If a key comes twice, or two marts that hold the same figure differ.
+        If a key comes twice, or two tables that hold the same figure differ.
     """
-    region = _above_districts(marts["crime_by_region"])
-    if not region.num_rows:
-        raise BadInput("Table crime_by_region has no figure of a state.", hint=_AGAIN)
-    years = sorted(set(region["year"].to_pylist()))
-    places = _places(region)
+    places_table = answers["crime_by_place"]
+    if not places_table.num_rows:
+        raise BadInput("Table crime_by_region has no figure of a state.", hint=AGAIN)
+    years = sorted(set(places_table["year"].to_pylist()))
+    places = _places(places_table)
     codes = [place["code"] for place in places]
-    groups = _groups(marts["crime_group_heads"], "crime_facts", heads.crime_groups())
-    keys = ("crime_group", "state_code", "year")
-    axes: list[Axis] = [[group["code"] for group in groups], codes, years]
-    figures = _cubes(region, "crime_by_region", keys, axes, ("cases", "rate_per_lakh", "rank_in_year"))
-    period = _above_districts(marts["crime_by_period"])
-    series = _cubes(period, "crime_by_period", keys, axes, ("cases", "change_pct", "trend"))
-    if series.pop("cases") != figures["cases"]:
-        raise BadInput(
-            "The tables crime_by_region and crime_by_period do not hold the same cases.",
-            hint=_AGAIN,
-        )
-    trends, series["trend"] = _coded(series["trend"])
-    people = marts["population_by_year"]
-    population = _cubes(
-        people,
-        "population_by_year",
-        ("state_code", "year"),
-        [codes, years],
-        ("population", "basis"),
-    )
+    groups = _groups(answers["crime_groups"], "crime_facts", heads.crime_groups())
+    single = _heads(answers, groups)
+    people = answers["population"]
+    keys = ("state_code", "year")
+    population = _cubes(people, "population_by_year", keys, [codes, years], ("population", "basis"))
     bases, population["basis"] = _coded(population["basis"])
+    region, trends, magnitudes = _region(answers, groups, single, [codes, years])
     return {
         "years": years,
         "places": places,
         "groups": groups,
+        "heads": single,
         "trends": trends,
-        "region": figures | series,
+        "magnitudes": magnitudes,
+        "region": region,
         "population": population | {"bases": bases},
-        "women": _women(marts, codes, years),
-        "slots": _traffic(marts["traffic_by_time_of_day"], "slot", codes, years),
-        "months": _traffic(marts["traffic_by_month"], "month_number", codes, years),
-        "hot": _hot(marts["hot_spots"], axes),
+        "women": _women(answers, codes, years),
+        "slots": _traffic(answers["traffic_by_hour"], "slot", codes, years),
+        "months": _traffic(answers["traffic_by_month"], "month_number", codes, years),
         "split": {"year": SPLIT_YEAR, "together": TOGETHER_CODE, "members": list(TOGETHER_MEMBERS)},
         "country": COUNTRY_CODE,
     }
 
 
-def _above_districts(table: pa.Table) -> pa.Table:
-    return table.filter(pc.is_in(table["level"], value_set=pa.array(_LEVELS)))
-
-
-def _places(region: pa.Table) -> list[dict[str, str]]:
-    columns = (region[name].to_pylist() for name in ("level", "state_code", "state"))
+def _places(table: pa.Table) -> list[dict[str, str]]:
+    columns = (table[name].to_pylist() for name in ("level", "state_code", "state"))
     found = {
         code: {"code": code, "name": name, "level": level} for level, code, name in zip(*columns, strict=True)
     }
     return sorted(found.values(), key=lambda p: (_LEVELS.index(p["level"]), p["name"]))
 
 
-def _groups(table: pa.Table, facts: str, known: Mapping[str, Any]) -> list[dict[str, str]]:
+def _groups(table: pa.Table, facts: str, known: Mapping[str, Any]) -> list[dict[str, Any]]:
     wanted = table.filter(pc.equal(table["fact_table"], facts))
     names = ("crime_group", "group_label", "defined_by", "break_2014")
     rows = zip(*(wanted[name].to_pylist() for name in names), strict=True)
-    found = {
+    found: dict[str, dict[str, Any]] = {
         row[0]: dict(zip(("code", "label", "defined_by", "break_2014"), row, strict=True)) for row in rows
     }
     order = {code: place for place, code in enumerate(known)}
     return [found[code] for code in sorted(found, key=lambda c: (order.get(c, len(order)), c))]
+
+
+def _heads(answers: Mapping[str, pa.Table], groups: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Name the single heads, each with the places of the groups that it is in."""
+    table = answers["crime_by_head"]
+    pairs = zip(table["crime_head"].to_pylist(), table["head_label"].to_pylist(), strict=True)
+    labels = dict(sorted(set(pairs), key=lambda pair: (pair[1], pair[0])))
+    members = answers["crime_groups"]
+    members = members.filter(pc.equal(members["fact_table"], "crime_facts"))
+    within: dict[str, set[str]] = {}
+    columns = (members[name].to_pylist() for name in ("crime_head", "crime_group"))
+    for head, group in zip(*columns, strict=True):
+        within.setdefault(head, set()).add(group)
+    return [
+        {
+            "code": code,
+            "label": label,
+            "break_2014": HEADS_BREAK,
+            "groups": [i for i, group in enumerate(groups) if group["code"] in within.get(code, ())],
+        }
+        for code, label in labels.items()
+    ]
+
+
+def _region(
+    answers: Mapping[str, pa.Table],
+    groups: Sequence[Mapping[str, Any]],
+    single: Sequence[Mapping[str, Any]],
+    axes: Sequence[Axis],
+) -> tuple[dict[str, list[Any]], list[str], list[str]]:
+    """Spread the figures of all groups, then those of all heads, over places and years."""
+    common = ("cases", "rate_per_lakh", "change_pct", "trend")
+    of_groups = _cubes(
+        answers["crime_by_place"],
+        "crime_by_region",
+        ("crime_group", "state_code", "year"),
+        [[group["code"] for group in groups], *axes],
+        (*common, "rank_in_year", "magnitude"),
+    )
+    if any(t is None and c is not None for t, c in zip(of_groups["trend"], of_groups["cases"], strict=True)):
+        raise BadInput(
+            "The tables crime_by_region and crime_by_period do not hold the same cases.", hint=AGAIN
+        )
+    of_heads = _cubes(
+        answers["crime_by_head"],
+        "crime_facts",
+        ("crime_head", "state_code", "year"),
+        [[head["code"] for head in single], *axes],
+        common,
+    )
+    region = {name: of_groups[name] + of_heads[name] for name in common}
+    trends, region["trend"] = _coded(region["trend"])
+    magnitudes, region["magnitude"] = _coded(of_groups["magnitude"])
+    return region | {"rank_in_year": of_groups["rank_in_year"]}, trends, magnitudes
 
 
 def _cubes(
@@ -120,21 +163,30 @@ def _cubes(
         at = 0
         for entry, position, axis in zip(key, positions, axes, strict=True):
             if entry not in position:
-                raise BadInput(
-                    f"Table {name} has {entry!r}, which the other tables do not know.", hint=_AGAIN
-                )
+                raise BadInput(f"Table {name} has {entry!r}, which the other tables do not know.", hint=AGAIN)
             at = at * len(axis) + position[entry]
         if at in seen:
             said = ", ".join(f"{k} {v}" for k, v in zip(keys, key, strict=True))
-            raise BadInput(f"Table {name} has more than one row of {said}.", hint=_AGAIN)
+            raise BadInput(f"Table {name} has more than one row of {said}.", hint=AGAIN)
         seen.add(at)
         for value in values:
-            cubes[value][at] = _short(columns[value][row])
+            cubes[value][at] = short(columns[value][row])
     return cubes
 
 
-def _short(value: Any) -> Any:
-    """Write 12.0 as 12: it reads back as the same number."""
+def short(value: Any) -> Any:
+    """Write 12.0 as 12: it reads back as the same number.
+
+    Parameters
+    ----------
+    value
+        A figure, a text or ``None``.
+
+    Returns
+    -------
+    Any
+        An `int` for a `float` without a fraction, else `value`.
+    """
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -146,9 +198,9 @@ def _coded(values: Iterable[str | None]) -> tuple[list[str], list[int | None]]:
     return names, [None if text is None else place[text] for text in texts]
 
 
-def _women(marts: Mapping[str, pa.Table], codes: Axis, years: Axis) -> dict[str, Any]:
-    table = marts["crimes_against_women"]
-    groups = _groups(marts["crime_group_heads"], "women_facts", heads.women_groups())
+def _women(answers: Mapping[str, pa.Table], codes: Axis, years: Axis) -> dict[str, Any]:
+    table = answers["crimes_against_women"]
+    groups = _groups(answers["crime_groups"], "women_facts", heads.women_groups())
     axes: list[Axis] = [[group["code"] for group in groups], codes, years]
     values = ("cases", "rate_per_lakh", "change_pct", "trend")
     keys = ("women_group", "state_code", "year")
@@ -156,12 +208,7 @@ def _women(marts: Mapping[str, pa.Table], codes: Axis, years: Axis) -> dict[str,
     trends, cubes["trend"] = _coded(cubes["trend"])
     pairs = zip(table["year"].to_pylist(), table["scope"].to_pylist(), strict=True)
     scopes = dict(sorted(set(pairs)))
-    return {
-        "groups": groups,
-        "trends": trends,
-        "scopes": [scopes.get(year) for year in years],
-        **cubes,
-    }
+    return {"groups": groups, "trends": trends, "scopes": [scopes.get(year) for year in years], **cubes}
 
 
 def _traffic(table: pa.Table, bucket: str, codes: Axis, years: Axis) -> dict[str, Any]:
@@ -169,35 +216,3 @@ def _traffic(table: pa.Table, bucket: str, codes: Axis, years: Axis) -> dict[str
     values = [name for name in ("cases", "share_pct", "cases_per_day") if name in table.column_names]
     cubes = _cubes(table, f"by {bucket}", ("state_code", "year", bucket), [codes, years, buckets], values)
     return {"buckets": buckets, **cubes}
-
-
-def _hot(table: pa.Table, axes: Sequence[Axis]) -> dict[str, Any]:
-    """Group hot spots by crime group and year; a row is six numbers in a flat list."""
-    groups, codes, years = ({entry: i for i, entry in enumerate(axis)} for axis in axes)
-    districts: dict[tuple[int, str], int] = {}
-    rules: dict[tuple[str, str], int] = {}
-    cells: dict[tuple[int, int], list[list[Any]]] = {}
-    for row in table.to_pylist():
-        try:
-            cell = groups[row["crime_group"]], years[row["year"]]
-            district = districts.setdefault((codes[row["state_code"]], row["district"]), len(districts))
-        except KeyError as error:
-            raise BadInput(
-                f"Table hot_spots has {error}, which the other tables do not know.", hint=_AGAIN
-            ) from error
-        rule = rules.setdefault((row["hot_spot"], row["rule"]), len(rules))
-        figures = [row[name] for name in ("cases", "percentile", "base_cases", "growth_pct")]
-        cells.setdefault(cell, []).append([district, *map(_short, figures), rule])
-    districts_by_place = list(districts)
-    both = {place for (kind, _), place in rules.items() if " and " in kind}
-    for rows in cells.values():
-        rows.sort(key=lambda r: (r[-1] not in both, -r[1], districts_by_place[r[0]]))
-    return {
-        "fields": ["district", "cases", "percentile", "base_cases", "growth_pct", "rule"],
-        "districts": [list(key) for key in districts],
-        "rules": [list(key) for key in rules],
-        "rows": [
-            [[figure for row in cells.get((g, y), []) for figure in row] for y in range(len(years))]
-            for g in range(len(groups))
-        ],
-    }

@@ -1,8 +1,12 @@
 // Data, numbers and the few helpers that everything else uses. Text goes into the page as text, never as HTML.
-const D = JSON.parse(document.getElementById('data').textContent);
+// It comes deflated and in base64: a third of the weight, and none of it can be markup.
+const D = await unpack('first');
 const Y = D.years.length, P = D.places.length;
 const placeAt = new Map(D.places.map((place, i) => [place.code, i]));
 const groupAt = new Map(D.groups.map((group, i) => [group.code, i]));
+const headAt = new Map(D.heads.map((head, i) => [head.code, i]));
+// Figures are held of all groups and then of all single heads: a kind of crime is the place of either.
+const KINDS = [...D.groups, ...D.heads];
 const MEASURES = {
   rate: { column: 'rate_per_lakh', name: 'Rate per lakh', unit: 'per lakh persons' },
   cases: { column: 'cases', name: 'Cases', unit: 'cases' },
@@ -15,6 +19,12 @@ const exact = new Intl.NumberFormat('en-IN', { minimumFractionDigits: 2, maximum
 const tenths = new Intl.NumberFormat('en-IN', { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const loose = new Intl.NumberFormat('en-IN', { maximumFractionDigits: 2 });
 const isNumber = value => typeof value === 'number';
+
+async function unpack(id) {
+  const bytes = Uint8Array.from(atob(document.getElementById(id).textContent), letter => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate-raw'));
+  return JSON.parse(await new Response(stream).text());
+}
 
 function showCases(value) { return isNumber(value) ? whole.format(value) : 'no figure'; }
 function showRate(value) { return isNumber(value) ? exact.format(value) : 'no rate'; }
@@ -30,8 +40,32 @@ function showShort(value) {
   return loose.format(value);
 }
 
+/** Round to two significant digits, so that a legend reads as numbers people would choose. */
+function neat(value) {
+  const power = 10 ** (Math.floor(Math.log10(value)) - 1);
+  return Number((Math.round(value / power) * power).toPrecision(12));
+}
+const CLASSES = 5;
+/** Lower bounds of the classes after the first: fifths of the values. */
+function fifths(values, counts) {
+  const sorted = values.filter(isNumber).sort((a, b) => a - b), found = [];
+  for (let k = 1; k < CLASSES && sorted.length; k++) {
+    const value = sorted[Math.floor(sorted.length * k / CLASSES)];
+    const bound = counts && value < 10 ? value : value > 0 ? neat(value) : 0;
+    if (bound > sorted[0] && bound > (found.at(-1) ?? 0)) found.push(bound);
+  }
+  return found;
+}
+/** Colour of a class: fewer classes than colours still go from the lightest to the darkest. */
+function colour(k, count) { return `k${count > 1 ? Math.round(k * (CLASSES - 1) / (count - 1)) : 2}`; }
+function classOf(value, limits) { return isNumber(value) ? limits.filter(limit => limit <= value).length : null; }
+function fill(value, limits) {
+  const k = classOf(value, limits);
+  return k === null ? 'kn' : colour(k, limits.length + 1);
+}
+
 const at = (g, p, y) => (g * P + p) * Y + y;
-const region = (column, g, p, y) => D.region[column][at(g, p, y)];
+const region = (column, g, p, y) => D.region[column][at(g, p, y)] ?? null;
 const women = (column, g, p, y) => D.women[column][at(g, p, y)];
 const trendOf = (g, p, y) => D.trends[region('trend', g, p, y)] ?? null;
 const overYears = read => D.years.map((_, y) => read(y));
@@ -56,11 +90,16 @@ function element(name, attributes = {}, ...children) {
   return node;
 }
 
+/** What each table shows, as rows of its query have it: what a download writes. */
+const RECORDS = new Map();
 /**
- * Fill a table's body. A row is {attributes, cells}; a cell is {text | node, field, value, head, kind}. The value as
- * it stands in the data is kept in data-value (empty where there is none), so that it can be read back.
+ * Fill a table's body. A row is {attributes, cells, key}; a cell is {text | node, field, value, head, kind}. The value as
+ * it stands in the data is kept in data-value (empty where there is none), so that it can be read back. The key's
+ * columns and the cells' fields are the row's record; where a row shows several, it has them as records.
  */
 function fillTable(id, rows) {
+  RECORDS.set(id, rows.flatMap(row => row.records ?? [{ ...row.key,
+    ...Object.fromEntries(row.cells.filter(cell => cell.field).map(cell => [cell.field, cell.value ?? null])) }]));
   $(id).tBodies[0].replaceChildren(...rows.map(row => element('tr', row.attributes, ...row.cells.map(cell =>
     element(cell.head ? 'th' : 'td', {
       scope: cell.head ? 'row' : null, class: cell.kind, 'data-field': cell.field,

@@ -1,13 +1,6 @@
 // The map: every state is an option of a list box, so that keyboard and screen reader have what the mouse has.
 const shapes = [...document.querySelectorAll('#map .state')];
 const shapeOf = new Map(shapes.map(shape => [shape.dataset.code, shape]));
-const CLASSES = 5;
-
-/** Round to two significant digits, so that a legend reads as numbers people would choose. */
-function neat(value) {
-  const power = 10 ** (Math.floor(Math.log10(value)) - 1);
-  return Number((Math.round(value / power) * power).toPrecision(12));
-}
 
 /** Lower bounds of the classes after the first: fifths of all states' figures of the group in all years. */
 const bounds = (() => {
@@ -19,30 +12,16 @@ const bounds = (() => {
       D.places.forEach((place, p) => {
         if (place.level === 'state') for (let y = 0; y < Y; y++) values.push(region(MEASURES[measure].column, g, p, y));
       });
-      const sorted = values.filter(isNumber).sort((a, b) => a - b), found = [];
-      for (let k = 1; k < CLASSES && sorted.length; k++) {
-        const value = sorted[Math.floor(sorted.length * k / CLASSES)];
-        const bound = measure === 'cases' && value < 10 ? value : value > 0 ? neat(value) : 0;
-        if (bound > sorted[0] && bound > (found.at(-1) ?? 0)) found.push(bound);
-      }
-      known.set(key, found);
+      known.set(key, fifths(values, measure === 'cases'));
     }
     return known.get(key);
   };
 })();
-/** Colour of a class: fewer classes than colours still go from the lightest to the darkest. */
-function colour(k, count) { return `k${count > 1 ? Math.round(k * (CLASSES - 1) / (count - 1)) : 2}`; }
-function classOf(value, limits) { return isNumber(value) ? limits.filter(limit => limit <= value).length : null; }
-function fill(value, limits) {
-  const k = classOf(value, limits);
-  return k === null ? 'kn' : colour(k, limits.length + 1);
-}
-
 function drawMap(S) {
-  const { column, unit } = MEASURES[S.measure], limits = bounds(S.group, S.measure), counts = new Map();
+  const { column, unit } = MEASURES[S.measure], limits = bounds(S.kind, S.measure), counts = new Map();
   for (const shape of shapes) {
     const code = countedIn(shape.dataset.code, S.year), p = placeAt.get(code);
-    const value = p === undefined ? null : region(column, S.group, p, S.year);
+    const value = p === undefined ? null : region(column, S.kind, p, S.year);
     const k = classOf(value, limits);
     const itself = code === shape.dataset.code;
     if (itself) counts.set(k, (counts.get(k) ?? 0) + 1);
@@ -63,7 +42,7 @@ function drawMap(S) {
 
 function drawLegend(S, limits, counts) {
   const show = S.measure === 'rate' ? value => loose.format(value) : value => whole.format(value);
-  $('legend-title').textContent = `${D.groups[S.group].label}, ${MEASURES[S.measure].unit}; in brackets the number of states`;
+  $('legend-title').textContent = `${KINDS[S.kind].label}, ${MEASURES[S.measure].unit}; in brackets the number of states`;
   const swatch = kind => element('svg:svg', { 'aria-hidden': 'true' }, element('svg:rect', { width: '100%', height: '100%', class: kind }));
   const items = Array.from({ length: limits.length + 1 }, (_, k) => {
     const low = limits[k - 1], high = limits[k];
