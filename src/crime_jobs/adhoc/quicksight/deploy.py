@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import Any
 from crime_jobs import aws
 from crime_jobs.adhoc.quicksight import rules as rules_module
 from crime_jobs.adhoc.quicksight.rules import Rule
-from crime_jobs.adhoc.quicksight.service import Account
+from crime_jobs.adhoc.quicksight.service import Account, pause
 from crime_jobs.adhoc.quicksight.settings import QuickSightSettings, files_of, parameters
 from crime_jobs.adhoc.quicksight.stack import LARGEST_INLINE, Plan, Stack
 from crime_jobs.adhoc.quicksight.template import BOUNDARIES, MANIFEST, RULES
@@ -164,7 +163,7 @@ class Deploying:
         told: QuickSightSettings,
         sent: Deployment,
         tell: Tell,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] = pause,
     ) -> None:
         self._settings, self._told, self._sent, self._tell = settings, told, sent, tell
         self.account = Account(settings)

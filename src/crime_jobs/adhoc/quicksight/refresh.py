@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from crime_jobs.adhoc.quicksight.datasets import SHOWN
-from crime_jobs.adhoc.quicksight.service import Account, Row, error_code
+from crime_jobs.adhoc.quicksight.service import Account, Row, error_code, pause
 from crime_jobs.adhoc.quicksight.template import data_set_id, rules_id
 from crime_jobs.errors import AwsRefused, Interrupted, JobFailed, WrongUsage
 
@@ -77,7 +77,7 @@ def refresh(
     *,
     ingestion: str | None = None,
     only: str | None = None,
-    sleep: Callable[[float], None] = time.sleep,
+    sleep: Callable[[float], None] = pause,
     clock: Callable[[], float] = time.monotonic,
 ) -> list[Row]:
     """Fill every dataset, and wait for all of them.

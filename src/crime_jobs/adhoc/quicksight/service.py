@@ -25,6 +25,17 @@ SUBSCRIBE = (
 )
 
 
+def pause(seconds: float) -> None:
+    """Wait.
+
+    Parameters
+    ----------
+    seconds
+        How long.
+    """
+    time.sleep(seconds)
+
+
 class Account:
     """The account, and the client of its region.
 
@@ -73,7 +84,7 @@ class Account:
                 hint="Upgrade to Enterprise in QuickSight's console.",
             )
 
-    def call(self, doing: str, call: Callable[[], T], sleep: Callable[[float], None] = time.sleep) -> T:
+    def call(self, doing: str, call: Callable[[], T], sleep: Callable[[float], None] = pause) -> T:
         """Make a call, and again while AWS is throttling or failing.
 
         Parameters

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from crime_jobs import aws
+from crime_jobs.adhoc.quicksight.service import Row, pause
 from crime_jobs.errors import AwsRefused, Interrupted, JobFailed
 from crime_jobs.settings import Settings
 
@@ -32,8 +32,6 @@ _GONE_WRONG = {
 #: From these no update goes on: the stack must be deleted, or helped, by a person.
 _STUCK = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "UPDATE_ROLLBACK_FAILED", "DELETE_FAILED"}
 _NO_CHANGES = ("didn't contain changes", "no updates are to be performed")
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ class Stack:
         settings: Settings,
         name: str,
         tell: Callable[[str], None],
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] = pause,
     ) -> None:
         self.name, self._tell, self._sleep = name, tell, sleep
         self._client = aws.client("cloudformation", settings)

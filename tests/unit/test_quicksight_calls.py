@@ -1,0 +1,590 @@
+"""`crime-jobs quicksight`: what is asked of AWS, in which order, and what each refusal is told as."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.session import get_session
+from botocore.stub import ANY, Stubber
+
+from crime_jobs import cli
+from crime_jobs.adhoc.quicksight import deploy, refresh, rules, service, stack
+from crime_jobs.adhoc.quicksight.settings import of
+from crime_jobs.adhoc.quicksight.template import template
+from crime_jobs.errors import AwsRefused, BadInput, Interrupted, JobFailed, WrongUsage
+from crime_jobs.settings import Settings
+from tests.conftest import ROOT
+from tests.unit.quicksight_model import ACCOUNT, GROUP, REGION
+
+TIME = datetime(2026, 11, 24, 5, 30, tzinfo=UTC)
+TOLD = {"viewers": f"{GROUP}viewers", "authors": f"{GROUP}authors", "owners": f"{GROUP}owners"}
+SETTINGS = Settings(
+    env="aws",
+    region=REGION,
+    landing="s3://landing",
+    lake="s3://crime-lake/lake",
+    spark_conf=None,
+    artifacts="s3://crime-artifacts/jobs",
+    sql={"workgroup": "crime", "results": "s3://crime-results/athena/"},
+    quicksight=TOLD,
+    sources={},
+    environ={},
+)
+Stubs = Mapping[str, Stubber]
+
+
+@pytest.fixture(scope="module")
+def clients() -> dict[str, Any]:
+    session = get_session()
+    session.set_credentials("key", "secret")
+    names = ("quicksight", "cloudformation", "sts", "s3")
+    return {name: session.create_client(name, region_name=REGION) for name in names}
+
+
+@pytest.fixture(autouse=True)
+def stubs(clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubs]:
+    """A stubbed client of each service, where every call must be expected; nobody waits."""
+    monkeypatch.setattr("crime_jobs.aws.client", lambda name, *_, **__: clients[name])
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    found = {name: Stubber(client) for name, client in clients.items()}
+    for stub in found.values():
+        stub.activate()
+    found["sts"].add_response("get_caller_identity", {"Account": ACCOUNT})
+    yield found
+    for stub in found.values():
+        stub.deactivate()
+    for name in ("quicksight", "cloudformation", "s3"):
+        found[name].assert_no_pending_responses()
+
+
+def silent(_: str) -> None:
+    """Hear what is told."""
+
+
+def account() -> service.Account:
+    return service.Account(SETTINGS)
+
+
+def subscribed(stubs: Stubs, status: str = "ACCOUNT_CREATED", edition: str = "ENTERPRISE") -> None:
+    info = {"AccountSubscriptionStatus": status, "Edition": edition}
+    stubs["quicksight"].add_response(
+        "describe_account_subscription", {"AccountInfo": info}, {"AwsAccountId": ACCOUNT}
+    )
+
+
+@pytest.mark.parametrize("code", ["ResourceNotFoundException", "AccessDeniedException"])
+def test_an_account_without_quicksight_is_told_what_to_do(stubs: Stubs, code: str) -> None:
+    stubs["quicksight"].add_client_error("describe_account_subscription", code, "no account", 404)
+    with pytest.raises(AwsRefused, match=f"Account {ACCOUNT} shows no QuickSight in {REGION}") as refused:
+        account().check()
+    assert refused.value.exit_code == 4
+    assert "Sign up for QuickSight" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("status", "edition", "said"),
+    [("UNSUBSCRIBED", "ENTERPRISE", "is UNSUBSCRIBED"), ("ACCOUNT_CREATED", "STANDARD", "Standard edition")],
+)
+def test_an_account_that_has_ended_or_has_no_rules_is_refused(
+    stubs: Stubs, status: str, edition: str, said: str
+) -> None:
+    subscribed(stubs, status, edition)
+    with pytest.raises(AwsRefused, match=said):
+        account().check()
+
+
+def test_where_nobody_answers_for_quicksight_nothing_is_repeated(stubs: Stubs) -> None:
+    stubs["quicksight"].add_client_error("describe_account_subscription", "InternalFailure", "not yet", 501)
+    with pytest.raises(AwsRefused, match="not yet"):
+        account().check()
+
+
+NAMES = list(refresh.ids("crime-jobs"))
+
+
+def create(stubs: Stubs, question: str, ingestion: str = "run") -> dict[str, str]:
+    return {
+        "AwsAccountId": ACCOUNT,
+        "DataSetId": refresh.ids("crime-jobs")[question],
+        "IngestionId": ingestion,
+        "IngestionType": "FULL_REFRESH",
+    }
+
+
+def created(stubs: Stubs, *questions: str, ingestion: str = "run") -> None:
+    for question in questions:
+        answer = {"Arn": "arn:aws:x", "IngestionId": ingestion, "IngestionStatus": "INITIALIZED"}
+        stubs["quicksight"].add_response("create_ingestion", answer, create(stubs, question, ingestion))
+
+
+def looked(stubs: Stubs, question: str, status: str, **more: Any) -> None:
+    told = {"Arn": "arn:aws:x", "IngestionStatus": status, "CreatedTime": TIME} | more
+    asked = {k: v for k, v in create(stubs, question).items() if k != "IngestionType"}
+    stubs["quicksight"].add_response("describe_ingestion", {"Ingestion": told}, asked)
+
+
+def filled(rows: int, dropped: int = 0) -> dict[str, Any]:
+    return {"RowInfo": {"RowsIngested": rows, "RowsDropped": dropped}, "IngestionTimeInSeconds": 7}
+
+
+def test_every_dataset_is_filled_and_its_rows_are_told(stubs: Stubs) -> None:
+    created(stubs, *NAMES)
+    looked(stubs, NAMES[0], "RUNNING")
+    for question in NAMES[1:]:
+        looked(stubs, question, "COMPLETED", **filled(10))
+    looked(stubs, NAMES[0], "COMPLETED", **filled(3))
+    said: list[str] = []
+    rows = refresh.refresh(account(), "crime-jobs", said.append, ingestion="run")
+    assert [(row["dataset"], row["rows"]) for row in rows] == [(n, 3 if n == "rules" else 10) for n in NAMES]
+    assert said[-1] == "rules: completed, 3 rows"
+    refresh.check(rows)
+
+
+def test_one_that_fails_and_one_that_is_not_there_leave_the_others_filled(stubs: Stubs) -> None:
+    firs, spots = "firs_by_hour_and_month", "hot_spots"
+    for question in NAMES:
+        if question == spots:
+            stubs["quicksight"].add_client_error("create_ingestion", "ResourceNotFoundException", "none", 404)
+        else:
+            created(stubs, question)
+    error = {"Type": "SQL_TABLE_NOT_FOUND", "Message": "crime.firs\n does not exist"}
+    for question in NAMES:
+        if question == firs:
+            looked(stubs, question, "FAILED", ErrorInfo=error)
+        elif question != spots:
+            looked(stubs, question, "COMPLETED", **filled(5))
+    rows = {r["dataset"]: r for r in refresh.refresh(account(), "crime-jobs", silent, ingestion="run")}
+    assert rows[spots]["status"] == "NOT THERE"
+    assert rows[firs]["error"] == "SQL_TABLE_NOT_FOUND: crime.firs does not exist"
+    with pytest.raises(JobFailed, match="2 of 9 datasets.*First hot_spots: not there") as failed:
+        refresh.check(list(rows.values()))
+    assert failed.value.exit_code == 1
+
+
+def test_rows_that_were_dropped_are_a_failure(stubs: Stubs) -> None:
+    created(stubs, "rules")
+    looked(stubs, "rules", "COMPLETED", **filled(10, dropped=2))
+    rows = refresh.refresh(account(), "crime-jobs", silent, ingestion="run", only="rules")
+    with pytest.raises(JobFailed, match="rules: completed, 10 rows, 2 dropped"):
+        refresh.check(rows)
+
+
+def test_a_throttled_call_is_made_again_and_one_whose_answer_was_lost_starts_nothing_twice(
+    stubs: Stubs,
+) -> None:
+    quicksight = stubs["quicksight"]
+    quicksight.add_client_error("create_ingestion", "ThrottlingException", "slow down", 429)
+    quicksight.add_client_error("create_ingestion", "ResourceExistsException", "ingestion run exists", 409)
+    quicksight.add_client_error("describe_ingestion", "ThrottlingException", "slow down", 429)
+    looked(stubs, "rules", "COMPLETED", **filled(1))
+    (row,) = refresh.refresh(account(), "crime-jobs", silent, ingestion="run", only="rules")
+    assert row["status"] == "COMPLETED"
+
+
+def test_throttling_without_end_is_told(stubs: Stubs) -> None:
+    for _ in range(5):
+        stubs["quicksight"].add_client_error("create_ingestion", "ThrottlingException", "slow down", 429)
+    with pytest.raises(AwsRefused, match="slow down"):
+        refresh.refresh(account(), "crime-jobs", silent, ingestion="run", only="rules")
+
+
+def test_too_many_ingestions_are_told_and_a_late_one_is_not_waited_for_for_ever(stubs: Stubs) -> None:
+    stubs["quicksight"].add_client_error("create_ingestion", "LimitExceededException", "32 a day", 409)
+    (row,) = refresh.refresh(account(), "crime-jobs", silent, ingestion="run", only="rules")
+    assert row["status"] == "NOT STARTED"
+    assert "32 a day" in row["error"]
+    stubs["sts"].add_response("get_caller_identity", {"Account": ACCOUNT})
+    created(stubs, "rules")
+    looked(stubs, "rules", "QUEUED")
+    looked(stubs, "rules", "RUNNING")
+    times = iter([0.0, 1.0, 1801.0])
+    (row,) = refresh.refresh(
+        account(), "crime-jobs", silent, ingestion="run", only="rules", clock=lambda: next(times)
+    )
+    assert row["status"] == "STILL RUNNING"
+
+
+def test_ctrl_c_says_how_to_join_what_goes_on(stubs: Stubs) -> None:
+    created(stubs, "rules")
+    looked(stubs, "rules", "RUNNING")
+
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted) as ended:
+        refresh.refresh(account(), "crime-jobs", silent, ingestion="run", only="rules", sleep=interrupt)
+    assert "--id run joins it" in ended.value.hint
+
+
+@pytest.mark.parametrize("words", [["--only", "crimes"], ["--id", "a b"]])
+def test_a_dataset_or_an_id_that_cannot_be_is_refused_before_anything_is_asked(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["quicksight", "refresh", "--region", REGION, *words]) == 2
+    assert words[1] in capsys.readouterr().err
+
+
+def test_the_command_ends_with_1_where_a_dataset_failed_and_shows_all(
+    stubs: Stubs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    subscribed(stubs)
+    created(stubs, "rules")
+    looked(stubs, "rules", "FAILED", ErrorInfo={"Type": "S3_FILE_INACCESSIBLE", "Message": "rules.csv"})
+    words = ["quicksight", "refresh", "--region", REGION, "--only", "rules", "--id", "run"]
+    assert cli.main([*words, "--output", "json"]) == 1
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["status"] == "FAILED"
+    assert "S3_FILE_INACCESSIBLE" in printed.err
+
+
+def test_status_shows_versions_rows_and_errors(stubs: Stubs, capsys: pytest.CaptureFixture[str]) -> None:
+    subscribed(stubs)
+    quicksight = stubs["quicksight"]
+    errors = [{"Type": "COLUMN_TYPE_MISMATCH", "Message": "year"}]
+    version = {"VersionNumber": 4, "Status": "UPDATE_FAILED", "CreatedTime": TIME, "Errors": errors}
+    quicksight.add_response(
+        "describe_dashboard",
+        {"Dashboard": {"Version": version}},
+        {"AwsAccountId": ACCOUNT, "DashboardId": "crime-jobs-dashboard"},
+    )
+    for question, set_id in refresh.ids("crime-jobs").items():
+        asked = {"AwsAccountId": ACCOUNT, "DataSetId": set_id}
+        if question == "hot_spots":
+            quicksight.add_client_error("describe_data_set", "ResourceNotFoundException", "none", 404)
+            continue
+        size = {"DataSet": {"ConsumedSpiceCapacityInBytes": 3 * 1024 * 1024}}
+        quicksight.add_response("describe_data_set", size, asked)
+        new, old = (
+            {
+                "Arn": "arn:aws:x",
+                "CreatedTime": TIME.replace(hour=hour),
+                "IngestionStatus": state,
+                **filled(n),
+            }
+            for hour, state, n in ((5, "COMPLETED", 8), (4, "FAILED", 0))
+        )
+        listed = [] if question == "data_quality" else [old, new]
+        quicksight.add_response("list_ingestions", {"Ingestions": listed}, asked)
+    assert cli.main(["quicksight", "status", "--region", REGION, "--output", "json"]) == 0
+    rows = {row["part"]: row for row in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert rows["dashboard, version 4"]["error"] == "COLUMN_TYPE_MISMATCH: year"
+    assert rows["rules"] | {"as_of": "", "error": ""} == {
+        "part": "rules",
+        "status": "COMPLETED",
+        "rows": 8,
+        "dropped": 0,
+        "spice_mb": 3.0,
+        "as_of": "",
+        "error": "",
+    }
+    assert rows["rules"]["as_of"].startswith("2026-11-24T05")
+    assert rows["hot_spots"]["status"] == "NOT THERE"
+    assert rows["data_quality"]["status"] == "NEVER FILLED"
+
+
+RULES = f"""UserARN,GroupARN,state_code
+,{GROUP}tamil-nadu,"IN-TN,IN"
+arn:aws:quicksight:us-east-1:{ACCOUNT}:user/default/chief,,
+"""
+
+
+@pytest.fixture
+def rules_file(tmp_path: Path) -> Path:
+    path = tmp_path / "rules.csv"
+    path.write_text(RULES)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "line 1: the columns are none"),
+        ("UserName,GroupName,state_code\n", "the columns are UserName, GroupName"),
+        ("UserARN,GroupARN,state_code\n", "has no rule"),
+        (RULES.replace("IN-TN", "TN"), "line 2: 'TN' is the code of no state"),
+        (RULES.replace(',IN"', ',"'), "line 2: '' is the code of no state"),
+        (RULES.replace('"IN-TN,IN"', "IN-TN,IN"), "line 2: not 3 fields"),
+        (RULES.replace(f",{GROUP}tamil-nadu", ","), "line 2: neither a user nor a group"),
+        (RULES.replace(":group/default/", ":user/default/"), "line 2: .* is no ARN of a group"),
+        (RULES.replace(",,\n", "\n"), "line 3: not 3 fields"),
+    ],
+)
+def test_rules_that_would_show_too_much_or_nothing_are_refused_with_their_line(
+    rules_file: Path, text: str, said: str
+) -> None:
+    rules_file.write_text(text)
+    with pytest.raises(BadInput, match=said):
+        rules.read(rules_file)
+
+
+def test_rules_reach_quicksight_as_they_were_written(rules_file: Path) -> None:
+    found = rules.read(rules_file)
+    assert [rule.codes for rule in found] == [("IN-TN", "IN"), ()]
+    assert rules.written(found).decode() == RULES
+    with pytest.raises(BadInput, match="can't be read"):
+        rules.read(rules_file.with_name("none.csv"))
+
+
+def prepared(rules_file: Path, **told: Any) -> deploy.Deployment:
+    given = {"rules": str(rules_file), "boundaries": str(ROOT / "data/india_states.geojson")} | told
+    return deploy.prepare(of(SETTINGS, **given), SETTINGS)
+
+
+def test_what_is_sent_is_what_the_template_asks_for(rules_file: Path) -> None:
+    sent = prepared(rules_file)
+    asked = template()["Parameters"]
+    assert sent.parameters.keys() == asked.keys()
+    assert sent.parameters["LakeBucket"] == "crime-lake"
+    assert sent.parameters["FilesPrefix"] == "jobs/quicksight"
+    manifest = json.loads(sent.files["rules-manifest.json"])
+    assert manifest["fileLocations"] == [{"URIs": ["s3://crime-artifacts/jobs/quicksight/rules.csv"]}]
+    kinds = {row["what"]: row["value"] for row in sent.summary()}
+    assert kinds["AWS::QuickSight::DataSet"] == "9"
+    assert kinds[f"rule for {GROUP}tamil-nadu"] == "IN-TN, IN"
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"quicksight": {}}, "--viewers, --authors, --owners missing"),
+        ({"quicksight": TOLD | {"authors": TOLD["viewers"]}}, "must differ"),
+        ({"quicksight": TOLD | {"owners": TOLD["owners"].replace("us-east-1", "eu-west-1")}}, "one region"),
+        ({"quicksight": TOLD | {"viewers": "everybody"}}, "quicksight.viewers"),
+        ({"quicksight": {"colour": "red"}}, "quicksight.colour"),
+        ({"lake": "build/lake"}, "not on S3"),
+        ({"sql": {"workgroup": "crime"}}, "where its results are"),
+        ({"artifacts": None}, "Nothing says where boundaries and rules"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(rules_file: Path, changed: dict[str, Any], said: str) -> None:
+    settings = SETTINGS.model_copy(update=changed)
+    with pytest.raises(WrongUsage, match=said):
+        deploy.prepare(of(settings, rules=str(rules_file)), settings)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [("nonsense", "is no GeoJSON"), ('{"features": []}', "has no shape for IN-AN"), (None, "can't be read")],
+)
+def test_boundaries_that_lack_a_state_are_refused(rules_file: Path, body: str | None, said: str) -> None:
+    path = rules_file.with_name("states.geojson")
+    if body is not None:
+        path.write_text(body)
+    with pytest.raises(BadInput, match=said):
+        prepared(rules_file, boundaries=str(path))
+
+
+STACK = "arn:aws:cloudformation:ap-south-1:123456789012:stack/crime-jobs-quicksight/1"
+CHANGES = "arn:aws:cloudformation:ap-south-1:123456789012:changeSet/c/1"
+
+
+def stack_is(stubs: Stubs, status: str | None, **more: Any) -> None:
+    cloud = stubs["cloudformation"]
+    if status is None:
+        message = "Stack with id crime-jobs-quicksight does not exist"
+        cloud.add_client_error("describe_stacks", "ValidationError", message, 400)
+    else:
+        one = {"StackName": "crime-jobs-quicksight", "CreationTime": TIME, "StackStatus": status} | more
+        cloud.add_response("describe_stacks", {"Stacks": [one]})
+
+
+def planned(stubs: Stubs, kind: str, sent: deploy.Deployment) -> None:
+    expected = {
+        "StackName": "crime-jobs-quicksight",
+        "ChangeSetName": ANY,
+        "ChangeSetType": kind,
+        "Capabilities": ["CAPABILITY_IAM"],
+        "Parameters": [{"ParameterKey": k, "ParameterValue": v} for k, v in sent.parameters.items()],
+        "Tags": ANY,
+        "TemplateURL": f"https://crime-artifacts.s3.{REGION}.amazonaws.com/{sent.template_key}",
+    }
+    cloud = stubs["cloudformation"]
+    cloud.add_response("create_change_set", {"Id": CHANGES, "StackId": STACK}, expected)
+
+
+def change_set(stubs: Stubs, status: str, **more: Any) -> None:
+    answer = {"Status": status} | more
+    stubs["cloudformation"].add_response("describe_change_set", answer, {"ChangeSetName": CHANGES})
+
+
+def event(number: int, resource: str, status: str, reason: str = "") -> dict[str, Any]:
+    return {
+        "StackId": STACK,
+        "EventId": str(number),
+        "StackName": "crime-jobs-quicksight",
+        "LogicalResourceId": resource,
+        "ResourceStatus": status,
+        "ResourceStatusReason": reason,
+        "Timestamp": TIME,
+    }
+
+
+def events(stubs: Stubs, *found: dict[str, Any]) -> None:
+    answer = {"StackEvents": list(found)[::-1]}
+    stubs["cloudformation"].add_response("describe_stack_events", answer, {"StackName": STACK})
+
+
+def resources(stubs: Stubs, *ids: str) -> None:
+    found = [
+        {
+            "LogicalResourceId": f"Part{i}",
+            "PhysicalResourceId": one,
+            "ResourceType": "AWS::QuickSight::Theme",
+            "ResourceStatus": "CREATE_COMPLETE",
+            "LastUpdatedTimestamp": TIME,
+        }
+        for i, one in enumerate(ids)
+    ]
+    stubs["cloudformation"].add_response("list_stack_resources", {"StackResourceSummaries": found})
+
+
+def uploaded(stubs: Stubs, sent: deploy.Deployment) -> None:
+    for name in (*(f"{sent.prefix}/{name}" for name in sent.files), sent.template_key):
+        stubs["s3"].add_response(
+            "put_object",
+            {},
+            {"Bucket": "crime-artifacts", "Key": name, "Body": ANY},
+        )
+
+
+Begin = Callable[..., tuple[deploy.Deploying, stack.Plan | None, list[str]]]
+
+
+@pytest.fixture
+def begin(stubs: Stubs, rules_file: Path) -> Begin:
+    """Deploy up to the change set, of a stack that is not there, or in a state."""
+
+    def begun(
+        state: str | None = None, *answers: tuple[str, dict[str, Any]]
+    ) -> tuple[deploy.Deploying, stack.Plan | None, list[str]]:
+        sent, said = prepared(rules_file), list[str]()
+        subscribed(stubs)
+        uploaded(stubs, sent)
+        stack_is(stubs, state)
+        planned(stubs, "CREATE" if state is None else "UPDATE", sent)
+        for status, more in answers or (("CREATE_IN_PROGRESS", {}), ("CREATE_COMPLETE", {})):
+            change_set(stubs, status, **more)
+            if status == "FAILED":
+                stubs["cloudformation"].add_response("delete_change_set", {}, {"ChangeSetName": CHANGES})
+        work = deploy.Deploying(SETTINGS, of(SETTINGS), sent, said.append)
+        return work, work.plan(), said
+
+    return begun
+
+
+def test_a_stack_is_planned_made_and_followed(stubs: Stubs, begin: Begin) -> None:
+    change = {
+        "LogicalResourceId": "Theme",
+        "ResourceType": "AWS::QuickSight::Theme",
+        "Action": "Modify",
+        "Replacement": "True",
+    }
+    work, plan, said = begin(
+        "UPDATE_COMPLETE", ("CREATE_COMPLETE", {"Changes": [{"ResourceChange": change}]})
+    )
+    assert plan
+    assert plan.rows == [
+        {"resource": "Theme", "type": "AWS::QuickSight::Theme", "action": "modify", "replaces": True}
+    ]
+    old, first, second = (
+        event(1, "Old", "X"),
+        event(2, "A", "CREATE_COMPLETE"),
+        event(3, "B", "CREATE_COMPLETE"),
+    )
+    events(stubs, old)
+    stubs["cloudformation"].add_response("execute_change_set", {}, {"ChangeSetName": CHANGES})
+    stack_is(stubs, "UPDATE_IN_PROGRESS")
+    events(stubs, old, first)
+    stack_is(stubs, "UPDATE_COMPLETE")
+    events(stubs, old, first, second)
+    resources(stubs, "crime-jobs-theme")
+    stack_is(stubs, "UPDATE_COMPLETE", Outputs=[{"OutputKey": "DashboardUrl", "OutputValue": "https://x"}])
+    (row,) = work.finish(plan)
+    assert row["id"] == "crime-jobs-theme"
+    assert said[-3:] == ["A: create_complete", "B: create_complete", "https://x"]  # nothing of before
+
+
+def test_the_first_failure_is_told_first(stubs: Stubs, begin: Begin) -> None:
+    work, plan, _ = begin()
+    assert plan
+    events(stubs)
+    stubs["cloudformation"].add_response("execute_change_set", {})
+    stack_is(stubs, "ROLLBACK_COMPLETE")
+    events(
+        stubs,
+        event(1, "Theme", "CREATE_FAILED", "Resource creation cancelled"),
+        event(2, "Dashboard", "CREATE_FAILED", "Invalid column year."),
+        event(3, "Analysis", "CREATE_FAILED", "later"),
+    )
+    with pytest.raises(JobFailed) as failed:
+        work.finish(plan)
+    assert failed.value.message.startswith(
+        "Dashboard: Invalid column year. Stack crime-jobs-quicksight is ROLL"
+    )
+    assert failed.value.exit_code == 1
+
+
+def test_what_is_said_to_be_made_and_is_not_is_a_failure(stubs: Stubs, begin: Begin) -> None:
+    """LocalStack's free edition says CREATE_COMPLETE for QuickSight, with the physical id ``unknown``."""
+    work, plan, _ = begin()
+    assert plan
+    events(stubs)
+    stubs["cloudformation"].add_response("execute_change_set", {})
+    stack_is(stubs, "CREATE_COMPLETE")
+    events(stubs, event(1, "Theme", "CREATE_COMPLETE"))
+    resources(stubs, "unknown", "unknown")
+    with pytest.raises(JobFailed, match="Part0 was not made, nor 1 others"):
+        work.finish(plan)
+
+
+def test_nothing_to_change_is_no_failure(stubs: Stubs, begin: Begin) -> None:
+    reason = "The submitted information didn't contain changes. Submit different information."
+    work, plan, _ = begin("CREATE_COMPLETE", ("FAILED", {"StatusReason": reason}))
+    assert plan is None
+    resources(stubs, "crime-jobs-theme")
+    stack_is(stubs, "CREATE_COMPLETE")
+    assert len(work.finish(None)) == 1
+
+
+def test_a_change_set_that_cannot_be_made_says_why(begin: Begin) -> None:
+    with pytest.raises(AwsRefused, match="No change set .*: Parameters: .ViewerArn. must"):
+        begin(None, ("FAILED", {"StatusReason": "Parameters: [ViewerArn] must"}))
+
+
+@pytest.mark.parametrize("state", ["ROLLBACK_COMPLETE", "UPDATE_IN_PROGRESS"])
+def test_a_stack_that_is_stuck_or_busy_is_left_alone(stubs: Stubs, rules_file: Path, state: str) -> None:
+    sent = prepared(rules_file)
+    subscribed(stubs)
+    uploaded(stubs, sent)
+    stack_is(stubs, state)
+    with pytest.raises(AwsRefused, match=f"is {state}"):
+        deploy.Deploying(SETTINGS, of(SETTINGS), sent, silent).plan()
+
+
+def test_principals_of_another_account_are_refused_before_anything_is_sent(rules_file: Path) -> None:
+    elsewhere = {name: arn.replace(ACCOUNT, "999999999999") for name, arn in TOLD.items()}
+    with pytest.raises(WrongUsage, match="of another account than 123456789012"):
+        deploy.Deploying(SETTINGS, of(SETTINGS), prepared(rules_file, **elsewhere), silent).plan()
+
+
+def test_a_dry_run_sends_nothing_and_nobody_there_to_answer_is_told_before(
+    rules_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "crime-jobs.toml").write_text(
+        f'[aws]\nregion = "{REGION}"\nlanding = "s3://l"\nlake = "s3://crime-lake/lake"\n'
+        'artifacts = "s3://crime-artifacts"\n[aws.sql]\nworkgroup = "crime"\nresults = "s3://crime-results"\n'
+        f'[aws.quicksight]\nboundaries = "{ROOT / "data/india_states.geojson"}"\nrules = "{rules_file}"\n'
+        + "".join(f'{name} = "{arn}"\n' for name, arn in TOLD.items())
+    )
+    words = ["quicksight", "deploy", "--env", "aws", "--output", "json"]
+    assert cli.main([*words, "--dry-run"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {"what": "parameter ViewerArn", "value": f"{GROUP}viewers"} in rows
+    assert cli.main(words) == 2
+    assert "Nobody is there to answer" in capsys.readouterr().err
