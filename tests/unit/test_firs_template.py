@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 from botocore import xform_name
 from botocore.session import get_session
 
+from crime_jobs import sealing
 from crime_jobs.model.fir_event import SQL_COLUMNS
 from crime_jobs.model.streams import StreamSettings
 from tests.conftest import ROOT
@@ -47,6 +48,17 @@ def as_list(value: Any) -> list[Any]:
 
 def may(name: str) -> set[str]:
     return {action for whose, s in statements() if whose == name for action in as_list(s["Action"])}
+
+
+def on(name: str, resource: str) -> set[str]:
+    """What a policy allows on a resource of the template."""
+    arn = {"Fn::GetAtt": [resource, "Arn"]}
+    return {
+        action
+        for whose, s in statements()
+        if whose == name and arn in as_list(s["Resource"])
+        for action in as_list(s["Action"])
+    }
 
 
 KEY = ({"Ref": "Key"}, {"Fn::GetAtt": ["Key", "Arn"]}, {"Fn::GetAtt": "Key.Arn"})
@@ -105,7 +117,7 @@ def test_firehose_writes_compressed_files_by_date_and_copies_no_identity() -> No
 def test_policies_name_actions_and_things() -> None:
     alone = {"Measures": "cloudwatch:namespace", "HearsOfItsOwn": "redshift-data:statement-owner-iam-userid"}
     found = list(statements())
-    assert len(found) > 25
+    assert len(found) > 40
     for name, statement in found:
         for action in as_list(statement["Action"]):
             assert re.fullmatch(r"[a-z0-9-]+:\w+", action), (name, action)
@@ -117,42 +129,138 @@ def test_nobody_here_reads_identities_or_opens_what_is_sealed() -> None:
     for name, statement in statements():
         if {"Fn::GetAtt": ["Identities", "Arn"]} in as_list(statement["Resource"]):
             assert as_list(statement["Action"]) == ["dynamodb:PutItem"], name
-        if "kms:Decrypt" in as_list(statement["Action"]):  # only what services have encrypted
+        if statement["Sid"] == "OpensLetters":  # he opens what is sealed, and reads only letters
+            assert name == "ReplayPolicy"
+            assert statement["Condition"]["StringEquals"] == {
+                f"kms:EncryptionContext:{key}": value for key, value in sealing._CONTEXT.items()
+            }
+        elif "kms:Decrypt" in as_list(statement["Action"]):  # only what services have encrypted
             assert statement["Condition"]["StringEquals"].keys() == {"kms:ViaService"}, name
 
 
-LOADER = [ROOT / f"src/crime_jobs/stream/{name}.py" for name in ("history", "_objects", "_redshift")]
-ACTIONS = {"ListObjectsV2": "ListBucket"}
-SIGNED = {"redshift-data": "redshift-data", "s3": "s3"}
+#: What IAM calls an operation by another name. A transaction is allowed by what is in it: the sink puts, the
+#: alerts are put and updated. The Encryption SDK calls KMS itself. Asking who one is needs no permission.
+OTHERWISE = {
+    "s3:ListObjectsV2": {"s3:ListBucket"},
+    "sns:PublishBatch": {"sns:Publish"},
+    "sqs:ChangeMessageVisibilityBatch": {"sqs:ChangeMessageVisibility"},
+    "dynamodb:TransactWriteItems": {"dynamodb:PutItem"},
+    "kms:Encrypt": {"kms:GenerateDataKey"},
+    "sts:GetCallerIdentity": set(),
+}
+STREAMS, PRODUCER = "src/crime_jobs/stream", "producer/fir_producer"
+
+Code = dict[str, tuple[str, ...]]
+
+#: What writes FIRs and tells of them: consumer and replay.
+HANDLES: Code = {
+    f"{STREAMS}/sink.py": (),
+    f"{STREAMS}/alert_table.py": (),
+    f"{STREAMS}/alert_ledger.py": ("claim", "take_over", "_take", "sent"),
+    f"{STREAMS}/alert_outbox.py": (),
+    f"{STREAMS}/alert_windows.py": (),
+}
+LETTERS, SEALING = f"{STREAMS}/deadletters.py", "src/crime_jobs/sealing.py"
+
+#: What the KCL does: its readers, and its tables
+#: (https://docs.aws.amazon.com/streams/latest/dev/kcl-iam-permissions.html).
+KCL = {
+    *(f"kinesis:{one}" for one in ("DescribeStream", "DescribeStreamSummary", "GetRecords")),
+    *(f"kinesis:{one}" for one in ("GetShardIterator", "ListShards")),
+    *(f"dynamodb:{one}Table" for one in ("Create", "Describe", "Update")),
+    *(f"dynamodb:{one}Item" for one in ("Delete", "Get", "Put", "Update")),
+    *("dynamodb:Query", "dynamodb:Scan"),
+}
 
 
-def called() -> set[str]:
-    """The actions of IAM that the loader's calls need, by the names that boto3's clients have for them."""
+def called(services: Sequence[str], code: Code) -> set[str]:
+    """The actions of IAM that calls need, by the names that boto3's clients have for them.
+
+    Of a file all is looked at, or functions of it.
+    """
     session = get_session()
     named = {
-        xform_name(operation): f"{service}:{ACTIONS.get(operation, operation)}"
-        for service in SIGNED
+        xform_name(operation): f"{service}:{operation}"
+        for service in services
         for operation in session.get_service_model(service).operation_names
     }
     found = set()
-    for path in LOADER:
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Attribute) and node.attr in named:
-                found.add(named[node.attr])
-            if (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Attribute)
-                and node.func.attr == "get_paginator"
-            ):
-                found.add(named[ast.literal_eval(node.args[0])])
-    return found
+    for path, functions in code.items():
+        tree = ast.parse((ROOT / path).read_text())
+        defined = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+        parts: list[ast.AST] = [defined[name] for name in functions]
+        for part in parts or [tree]:
+            for node in ast.walk(part):
+                if isinstance(node, ast.Attribute) and node.attr in named:
+                    found.add(named[node.attr])
+                if (
+                    isinstance(node, ast.Call)
+                    and isinstance(node.func, ast.Attribute)
+                    and node.func.attr == "get_paginator"
+                ):
+                    found.add(named[ast.literal_eval(node.args[0])])
+    return {action for one in found for action in OTHERWISE.get(one, {one})}
 
 
 def test_the_loader_may_do_what_it_does_and_no_more() -> None:
-    needed = called()
+    code: Code = {f"{STREAMS}/{name}.py": () for name in ("history", "_objects", "_redshift")}
+    needed = called(["redshift-data", "s3"], code)
     assert len(needed) == 7
     more = {"kms:Decrypt", "kms:GenerateDataKey", "redshift-serverless:GetCredentials"}
     assert may("LoaderPolicy") == needed | more
+
+
+def test_the_producer_may_do_what_it_does_and_no_more() -> None:
+    # What the Lambda function reads is in a bucket of somebody else's, who gives it.
+    code: Code = {f"{PRODUCER}/{one.name}": () for one in (ROOT / PRODUCER).glob("*.py")}
+    del code[f"{PRODUCER}/lambda_handler.py"]
+    needed = called(["kinesis", "dynamodb", "cloudwatch"], code)
+    assert needed == {
+        "kinesis:ListShards",
+        "kinesis:PutRecords",
+        "dynamodb:PutItem",
+        "cloudwatch:PutMetricData",
+    }
+    needed |= called(["kms"], {SEALING: ("__init__", "seal")})
+    assert may("ProducerPolicy") == needed | {"kms:Decrypt"}  # DynamoDB's, of the table's key
+
+
+def test_the_consumer_may_do_what_it_does_and_no_more() -> None:
+    services = ["kinesis", "dynamodb", "sqs", "s3", "kms", "sns", "sts"]
+    code = {
+        **HANDLES,
+        f"{STREAMS}/leases.py": (),
+        f"{STREAMS}/record_processor.py": (),
+        f"{STREAMS}/supervisor.py": (),
+        LETTERS: ("send", "_queue", "_keep"),
+        SEALING: ("__init__", "seal"),
+    }
+    needed = called(services, code) | {"dynamodb:UpdateItem"}  # in the alerts' transactions
+    assert {"sqs:SendMessage", "s3:PutObject", "sns:Publish", "dynamodb:BatchGetItem"} <= needed
+    assert may("ConsumerPolicy") == needed | KCL | {"kms:Decrypt"}  # of the services
+    alone = {action for action in may("ConsumerPolicy") if action.startswith("dynamodb:")}
+    assert on("ConsumerPolicy", "Events") == on("ConsumerPolicy", "Identities") == {"dynamodb:PutItem"}
+    of_alerts = {"dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}
+    assert on("ConsumerPolicy", "Alerts") == of_alerts < alone
+
+
+def test_who_replays_dead_letters_may_do_what_he_does_and_no_more() -> None:
+    received = ("receive", "open", "delete", "put_back", "put_back_all", "_hide", "_queue")
+    code = {**HANDLES, LETTERS: received, SEALING: ("__init__", "unseal")}
+    needed = called(["dynamodb", "sqs", "s3", "kms", "sns", "sts"], code) | {"dynamodb:UpdateItem"}
+    assert {"sqs:ReceiveMessage", "s3:GetObject", "kms:Decrypt", "sns:Publish"} <= needed
+    assert may("ReplayPolicy") == needed | {"kms:GenerateDataKey"}  # SNS's, of the topic's key
+    assert on("ReplayPolicy", "Events") == on("ReplayPolicy", "Identities") == {"dynamodb:PutItem"}
+
+
+def test_who_sets_the_history_up_may_do_what_he_does_and_no_more() -> None:
+    code: Code = {
+        f"{STREAMS}/_firehose.py": (),
+        f"{STREAMS}/_redshift.py": ("batch", "_wait"),
+    }
+    needed = called(["firehose", "redshift-data", "sts"], code)
+    assert len(needed) == 4
+    assert may("HistorySetupPolicy") == needed | {"iam:PassRole", "redshift-serverless:GetCredentials"}
 
 
 @pytest.mark.parametrize("name", ["Stream", "Files", "Workgroup", "Namespace", "FirehoseRole", "Topic"])
