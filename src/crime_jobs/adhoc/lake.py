@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crime_jobs.adhoc import _said
 from crime_jobs.adhoc._files import FIRS, Place, firs_table, open_place, table_of
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 #: Rows of one batch.
 ROWS = 50_000
+QUOTE = "'"
+
+#: Athena's types by Arrow's, for the columns of tables.
+_ARROW = {"string": "varchar", "int32": "integer", "int64": "bigint", "double": "double", "bool": "boolean"}
 
 #: DuckDB's types by Athena's names; ``DECIMAL(10,2)`` and the like are told apart by their first word.
 _TYPES = {
@@ -55,7 +59,7 @@ class LakeAsker:
 
         self._lake, self._history = lake, history
         self._place: Place | None = None
-        self._opened: set[str] = set()
+        self._opened: dict[str, dict[str, str]] = {}
         # SQL is asked of the lake's tables and of nothing else on this machine.
         self._duckdb = duckdb.connect(config={"enable_external_access": "false"})
         self._duckdb.execute("SET TimeZone = 'UTC'")
@@ -85,22 +89,14 @@ class LakeAsker:
         Interrupted
             If Ctrl-C ended it.
         """
-        began = time.monotonic()
-        statement = _parsed(sql)
-        for table in _tables_of(statement):
-            self._open(table)
         import duckdb
-        import pyarrow as pa
 
+        began = time.monotonic()
+        translated = self._translated(sql, parameters)
         try:
-            translated = _translated(statement, sql)
-            found = self._duckdb.execute(translated, [*parameters])
+            found = self._duckdb.execute(translated)
             columns = tuple(AnswerColumn(c[0], _athena(str(c[1]))) for c in found.description or ())
-            reader = found.to_arrow_reader(ROWS)
-            schema = pa.schema(
-                [pa.field(f.name, _plain(f.type, c)) for f, c in zip(reader.schema, columns, strict=True)]
-            )
-            batches = self._cast(reader, schema, sql)
+            schema, batches = _read(found.to_arrow_reader(ROWS), columns, sql)
             first = next(batches, None)
         except KeyboardInterrupt as error:
             raise Interrupted("Interrupted: the query was ended.") from error
@@ -113,28 +109,61 @@ class LakeAsker:
         """Close the connection."""
         self._duckdb.close()
 
-    def _open(self, table: str) -> None:
-        if table in self._opened:
-            return
-        if table == FIRS:
-            found = firs_table(self._history)
-        elif table in TABLES:
-            self._place = self._place or open_place(self._lake)
-            found = table_of(self._place, TABLES[table], _said.job_of(table))
-        else:
-            raise _said.missing_table(table, f"the lake {self._lake}", [*TABLES, FIRS])
-        self._duckdb.register(table, found)
-        self._opened.add(table)
+    def _translated(self, sql: str, parameters: Sequence[str]) -> str:
+        from sqlglot import exp
 
-    def _cast(self, reader: pa.RecordBatchReader, schema: pa.Schema, sql: str) -> Iterator[pa.RecordBatch]:
-        """Read on, with sums as Athena has them; what fails on the way fails in our words."""
-        import duckdb
+        from crime_jobs.adhoc import dialect
 
+        try:
+            statement = dialect.bind(
+                dialect.parse(sql), [f"'{one.replace(QUOTE, QUOTE * 2)}'" for one in parameters]
+            )
+            for table in statement.find_all(exp.Table):  # crime.hot_spots is the lake's hot_spots
+                table.set("db", None)
+                table.set("catalog", None)
+            names = _tables_of(statement)
+            schema = {name: self._open(name) for name in names}
+            return dialect.translate(statement, schema)
+        except dialect.SqlWrong as error:
+            raise _said.wrong_sql(sql, error.what, error.line, error.column) from error
+
+    def _open(self, table: str) -> dict[str, str]:
+        """Open a table and return its columns with Athena's types."""
+        if table not in self._opened:
+            if table == FIRS:
+                found: Any = firs_table(self._history)
+            elif table in TABLES:
+                self._place = self._place or open_place(self._lake)
+                found = table_of(self._place, TABLES[table], _said.job_of(table))
+            else:
+                raise _said.missing_table(table, f"the lake {self._lake}", [*TABLES, FIRS])
+            self._duckdb.register(table, found)
+            self._opened[table] = {field.name: _ARROW[str(field.type)] for field in found.schema}
+        return self._opened[table]
+
+
+def _read(
+    reader: pa.RecordBatchReader, columns: tuple[AnswerColumn, ...], sql: str
+) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    """Read on, with sums as Athena has them; what fails on the way fails in our words."""
+    import duckdb
+    import pyarrow as pa
+
+    schema = pa.schema(
+        [
+            (f.name, pa.int64() if c.type == "bigint" else f.type)
+            for f, c in zip(reader.schema, columns, strict=True)
+        ]
+    )
+
+    def batches() -> Iterator[pa.RecordBatch]:
         try:
             for batch in reader:
                 yield batch if batch.schema == schema else batch.cast(schema)
         except duckdb.Error as error:
             raise _explained(error, sql) from error
+
+    return schema, batches()
 
 
 def _from(first: pa.RecordBatch | None, rest: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -143,62 +172,19 @@ def _from(first: pa.RecordBatch | None, rest: Iterator[pa.RecordBatch]) -> Itera
         yield from rest
 
 
-def _parsed(sql: str) -> exp.Expression:
-    import sqlglot
-    from sqlglot import exp
-    from sqlglot.errors import ParseError, TokenError
-
-    try:
-        found = [one for one in sqlglot.parse(sql, dialect="athena") if one is not None]
-    except ParseError as error:
-        first = error.errors[0] if error.errors else {}
-        reason = first.get("description") or str(error)
-        reason = re.sub(r"Required keyword: .*", "something is missing after this", reason)
-        column = first.get("col")
-        if column is not None:  # sqlglot says where the word ends
-            column -= max(len(first.get("highlight") or "") - 1, 0)
-        raise _said.wrong_sql(sql, reason, first.get("line"), column) from error
-    except TokenError as error:
-        raise _said.wrong_sql(sql, str(error)) from error
-    if len(found) != 1:
-        raise _said.wrong_sql(sql, f"one statement is asked at a time, these are {len(found)}")
-    if not isinstance(found[0], exp.Query):
-        word = (sql.split() or [""])[0].upper()
-        raise _said.wrong_sql(
-            sql, f"the lake is only read: {word} is no SELECT", *_said.place_of(sql, word)
-        )
-    return found[0]
-
-
-def _tables_of(statement: exp.Expression) -> list[str]:
+def _tables_of(statement: exp.Query) -> list[str]:
     """Name the tables that a statement reads, without those that it names itself."""
     from sqlglot import exp
     from sqlglot.optimizer.scope import traverse_scope
 
-    found = {
-        source.name.lower()
-        for scope in traverse_scope(statement)
-        for source in scope.sources.values()
-        if isinstance(source, exp.Table) and source.name
-    }
-    return sorted(found)
-
-
-def _translated(statement: exp.Expression, sql: str) -> str:
-    from sqlglot import exp
-
-    try:
-        from crime_jobs.adhoc.dialect import Unsupported, translate
-    except ImportError:
-        return statement.sql(dialect="duckdb")
-
-    for table in statement.find_all(exp.Table):  # crime.hot_spots is the lake's hot_spots
-        table.set("db", None)
-        table.set("catalog", None)
-    try:
-        return translate(statement)
-    except Unsupported as error:
-        raise _said.wrong_sql(sql, error.what, error.line, error.column) from error
+    return sorted(
+        {
+            source.name.lower()
+            for scope in traverse_scope(statement)
+            for source in scope.sources.values()
+            if isinstance(source, exp.Table) and source.name
+        }
+    )
 
 
 def _explained(error: duckdb.Error, sql: str) -> WrongUsage:
@@ -214,9 +200,3 @@ def _athena(kind: str) -> str:
     if kind.startswith("DECIMAL"):
         return kind.lower()
     return _TYPES.get(kind, "varchar" if "(" in kind else kind.lower())
-
-
-def _plain(kind: pa.DataType, column: AnswerColumn) -> pa.DataType:
-    import pyarrow as pa
-
-    return pa.int64() if column.type == "bigint" else kind

@@ -1,0 +1,16 @@
+-- Made by `python -m crime_jobs.adhoc.ddl`: change the model and run that, not this file.
+CREATE EXTERNAL TABLE IF NOT EXISTS traffic_by_time_of_day (
+  level string COMMENT 'country, state, combined (Andhra Pradesh with Telangana) or district',
+  state_code string COMMENT 'code as in india_states.geojson, IN-TN',
+  state string COMMENT 'name of the state or union territory',
+  year int COMMENT 'calendar year',
+  slot string COMMENT '00-03 to 21-24',
+  cases bigint COMMENT 'cases registered',
+  share_pct double COMMENT 'share of the year\'s accidents in percent, two decimals'
+)
+COMMENT 'Road accidents of one place and year by three hours of the day'
+STORED AS PARQUET
+LOCATION '${lake}/traffic_by_time_of_day/'
+TBLPROPERTIES (
+  'made_by' = 'crime-jobs'
+)
