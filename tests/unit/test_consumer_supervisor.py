@@ -16,7 +16,7 @@ import pytest
 from crime_jobs.errors import JobFailed, WrongUsage
 from crime_jobs.settings import Settings
 from crime_jobs.stream import daemon, supervisor
-from crime_jobs.stream.status import ShardStatus, SupervisorStatus, read_shards, read_supervisor, write
+from crime_jobs.stream.status import Notes, ShardStatus, SupervisorStatus, read_shards, read_supervisor, write
 from tests.conftest import DATA, make_settings
 
 #: A supervisor of a shell script that stands for the daemon; its folder holds what happens.
@@ -84,6 +84,36 @@ def test_one_that_gets_somewhere_is_never_given_up(tmp_path: Path) -> None:
 
     supervisor.Supervisor(tmp_path, ["sh", "./daemon.sh"], os.environ, progressed).run()
     assert len((tmp_path / "runs").read_text().split()) == lives
+
+
+def test_one_that_is_killed_is_started_for_longer_than_one_that_fails(tmp_path: Path) -> None:
+    (tmp_path / "daemon.sh").write_text("echo x >> runs; kill -9 $$")
+
+    def lives() -> int:
+        return len((tmp_path / "runs").read_text().split())
+
+    def never(_: float) -> bool:
+        return False
+
+    command = ["sh", "./daemon.sh"]
+    with pytest.raises(JobFailed):
+        supervisor.Supervisor(tmp_path, command, os.environ, never, pause=0.0).run()
+    assert lives() == supervisor.KILLS > supervisor.DEATHS
+    # A process that failed by itself takes the daemon along with the same signal.
+    (tmp_path / "daemon.sh").write_text(f"echo x >> runs; : > {daemon.FAILED}; kill -9 $$")
+    with pytest.raises(JobFailed):
+        supervisor.Supervisor(tmp_path, command, os.environ, never, pause=0.0).run()
+    assert lives() == supervisor.KILLS + supervisor.DEATHS
+
+
+def test_the_first_checkpoint_of_a_process_is_told_at_once(tmp_path: Path) -> None:
+    notes = Notes(tmp_path, "shard")
+    notes.tell("reading")
+    notes.now.checkpoint_at = 5.0
+    notes.tell("reading")
+    assert [one.checkpoint_at for one in read_shards(tmp_path)] == [0.0]
+    notes.tell("reading", at_once=True)
+    assert [one.checkpoint_at for one in read_shards(tmp_path)] == [5.0]
 
 
 def test_asked_to_stop_it_asks_the_daemon_and_waits_for_it(
@@ -178,6 +208,14 @@ def test_the_files_of_a_folder_with_a_blank_start_the_process(settings: Settings
     died = subprocess.run(command, cwd=folder, input=b"x\n", capture_output=True, check=False)
     assert died.returncode == -signal.SIGKILL
     assert b"still here" not in died.stdout
+    assert (folder / daemon.FAILED).is_file()
+    (folder / daemon.FAILED).unlink()
+    # One that was killed takes it along too, and has not failed by itself.
+    killed = daemon._PROCESS.format(command="sh -c 'kill -9 $$'", failed=daemon.FAILED)
+    (folder / daemon.PROCESS).write_text(killed)
+    died = subprocess.run(command, cwd=folder, input=b"", capture_output=True, check=False)
+    assert died.returncode == -signal.SIGKILL
+    assert not (folder / daemon.FAILED).exists()
 
 
 def test_what_is_said_of_the_consumer_is_whole_or_passed_over(tmp_path: Path) -> None:

@@ -62,14 +62,18 @@ LOGBACK = """<configuration>
 """
 
 #: What the daemon starts for a shard. It parts its command at blanks, so that a path with one needs a script;
-#: and when a process dies it takes ten seconds to end, in which nothing is read.
+#: and when a process dies it takes ten seconds to end, in which nothing is read. One that was not killed has
+#: failed by itself, which the supervisor wants to know.
 _PROCESS = """{command} $PPID
-[ $? -eq 0 ] || kill -KILL $PPID
+code=$?
+[ $code -eq 0 ] && exit
+[ $code -ge 128 ] || : > {failed}
+kill -KILL $PPID
 """
 
 #: Files of the state folder.
 SETTINGS, PROPERTIES, LOGGING = "settings.json", "kcl.properties", "logback.xml"
-WORKER, PROCESS = "worker", "process.sh"
+WORKER, PROCESS, FAILED = "worker", "process.sh", "failed"
 
 _MAIN = "software.amazon.kinesis.multilang.MultiLangDaemon"
 
@@ -146,7 +150,7 @@ def prepare(folder: Path, settings: Settings, told: Mapping[str, str]) -> None:
     (folder / PROPERTIES).write_text(lines, encoding="utf-8")
     (folder / LOGGING).write_text(LOGBACK, encoding="utf-8")
     words = [sys.executable, "-m", "crime_jobs.stream.record_processor", str(folder)]
-    (folder / PROCESS).write_text(_PROCESS.format(command=shlex.join(words)), encoding="utf-8")
+    (folder / PROCESS).write_text(_PROCESS.format(command=shlex.join(words), failed=FAILED), encoding="utf-8")
 
 
 def worker_name(folder: Path) -> str:

@@ -175,8 +175,12 @@ class Processor(RecordProcessorBase):  # type: ignore[misc]
             else:
                 self._due = None
                 if record:
+                    first = (
+                        not now.checkpoint_at
+                    )  # whoever kills this next must not hide that it got somewhere
                     now.sequence, now.sub_sequence = place
                     now.checkpoint_at = time.time()
+                    self._notes.tell("reading", at_once=first)
                 return
         self._due = record
 

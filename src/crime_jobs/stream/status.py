@@ -94,14 +94,14 @@ class Notes:
         for kind in kinds:
             self.now.counts[kind] = self.now.counts.get(kind, 0) + 1
 
-    def tell(self, state: str) -> None:
-        """Write the file, if the state is another or the last time is long enough ago.
+    def tell(self, state: str, *, at_once: bool = False) -> None:
+        """Write the file, if the state is another, or the last time is long enough ago, or at once.
 
         A disk that is full is no reason to stop reading.
         """
         now = time.time()
         before, when = self._told
-        if state == before and now - when < EVERY:
+        if state == before and now - when < EVERY and not at_once:
             return
         self._told = (state, now)
         self.now.state, self.now.at = state, now

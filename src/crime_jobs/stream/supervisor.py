@@ -22,8 +22,9 @@ from crime_jobs.settings import Settings
 from crime_jobs.stream import alerts, daemon, leases
 from crime_jobs.stream.status import SUPERVISOR, SupervisorStatus, read_shards, state_folder, write
 
-#: Deaths in a row, each soon and without a checkpoint, after which it gives up.
-DEATHS = 8
+#: Deaths in a row, each soon and without a checkpoint, after which it gives up: those that it died by itself,
+#: and all of them. One that is killed may get somewhere when nobody kills it.
+DEATHS, KILLS = 8, 30
 
 #: Seconds after which a daemon has not died soon: there may be nothing to checkpoint.
 LONG = 60.0
@@ -82,15 +83,16 @@ class Supervisor:
             If it had to be killed.
         """
         with self._asked_by(signal.SIGTERM, signal.SIGINT):
-            deaths = 0
+            deaths = own = 0
             while not self._asked:
+                (self._folder / daemon.FAILED).unlink(missing_ok=True)
                 started = time.time()
                 code = self._live()
                 if self._asked:
                     break
                 well = self._progressed(started) or time.time() - started > LONG
-                deaths = 0 if well else deaths + 1
-                if deaths >= DEATHS:
+                deaths, own = (0, 0) if well else (deaths + 1, own + self._failed(code))
+                if own >= DEATHS or deaths >= KILLS:
                     self._say("failed")
                     raise JobFailed(
                         f"The daemon ended {deaths} times without a checkpoint, the last time with {code}.",
@@ -102,6 +104,10 @@ class Supervisor:
                 self._say("restarting")
                 self._sleep(pause)
             self._say("stopped")
+
+    def _failed(self, code: int) -> bool:
+        """Tell whether the daemon, or a process of its, ended by itself: a signal is another's doing."""
+        return code >= 0 or (self._folder / daemon.FAILED).is_file()
 
     def _live(self) -> int:
         """Start the daemon and see it through to its end."""
