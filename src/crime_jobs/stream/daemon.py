@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from crime_jobs import aws
 from crime_jobs.errors import WrongUsage
-from crime_jobs.stream.status import SHARDS
+from crime_jobs.stream.status import SHARDS, write_text
 
 if TYPE_CHECKING:
     from crime_jobs.model.streams import StreamSettings
@@ -145,12 +145,12 @@ def prepare(folder: Path, settings: Settings, told: Mapping[str, str]) -> None:
         The properties.
     """
     shutil.rmtree(folder / SHARDS, ignore_errors=True)
-    (folder / SETTINGS).write_text(settings.model_dump_json(exclude={"environ"}), encoding="utf-8")
+    write_text(folder / SETTINGS, settings.model_dump_json(exclude={"environ"}))
     lines = "".join(f"{name} = {_escaped(value)}\n" for name, value in told.items())
-    (folder / PROPERTIES).write_text(lines, encoding="utf-8")
-    (folder / LOGGING).write_text(LOGBACK, encoding="utf-8")
+    write_text(folder / PROPERTIES, lines)
+    write_text(folder / LOGGING, LOGBACK)
     words = [sys.executable, "-m", "crime_jobs.stream.record_processor", str(folder)]
-    (folder / PROCESS).write_text(_PROCESS.format(command=shlex.join(words), failed=FAILED), encoding="utf-8")
+    write_text(folder / PROCESS, _PROCESS.format(command=shlex.join(words), failed=FAILED))
 
 
 def worker_name(folder: Path) -> str:
@@ -167,7 +167,7 @@ def worker_name(folder: Path) -> str:
     """
     file = folder / WORKER
     if not file.is_file():
-        file.write_text(f"{socket.gethostname()}-{uuid.uuid4().hex[:12]}", encoding="ascii")
+        write_text(file, f"{socket.gethostname()}-{uuid.uuid4().hex[:12]}")
     return file.read_text(encoding="ascii")
 
 

@@ -6,6 +6,7 @@ transaction: whoever is killed, and whenever, has loaded both or neither, and no
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 import uuid
@@ -133,11 +134,17 @@ class History:
         every
             Seconds between two looks.
         """
+
+        def say(done: Loaded) -> None:
+            with contextlib.suppress(OSError):  # a log on a full disk stops nothing
+                told(done)
+
         while True:
             try:
-                self.load(told)
+                self.load(say)
             except (AwsRefused, JobFailed) as error:
-                output.note(f"Tried again in {every:.0f} s: {error.message}")
+                with contextlib.suppress(OSError):
+                    output.note(f"Tried again in {every:.0f} s: {error.message}")
             yield
             time.sleep(every)
 

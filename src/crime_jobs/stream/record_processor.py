@@ -8,6 +8,7 @@ over the records. The supervisor starts it again, from the last checkpoint.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -46,9 +47,12 @@ _LOOK = 0.2
 
 
 def say(text: str) -> None:
-    """Write a line to stderr, from where the daemon logs it; never with anything of a record."""
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
+    """Write a line to stderr, from where the daemon logs it; never with anything of a record.
+
+    A log that can't be written, since its disk is full, is no reason to stop.
+    """
+    with contextlib.suppress(OSError):
+        os.write(2, f"{text}\n".encode())  # past Python's buffer, which would keep what was refused
 
 
 def leave(doing: str, error: BaseException) -> NoReturn:

@@ -118,12 +118,39 @@ def write(path: Path, said: BaseModel) -> None:
         The file; its folder is made.
     said
         What it says.
+
+    Raises
+    ------
+    OSError
+        If the disk is full, or may not be written: then the old file is as it was.
+    """
+    write_text(path, said.model_dump_json())
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text as `write` does.
+
+    Parameters
+    ----------
+    path
+        The file; its folder is made.
+    text
+        What is to be in it.
+
+    Raises
+    ------
+    OSError
+        As of `write`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(said.model_dump_json())
-    Path(name).replace(path)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
 def read_shards(folder: Path) -> list[ShardStatus]:

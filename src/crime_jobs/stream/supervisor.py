@@ -99,7 +99,8 @@ class Supervisor:
                         hint="What it said before tells why: a table, queue or key is missing, or refuses.",
                     )
                 pause = min(LONGEST, self._pause * 2 ** (deaths - 2)) if deaths > 1 else 0.0
-                output.note(f"The daemon ended with {code}; it is started again in {pause:.0f} s.")
+                with contextlib.suppress(OSError):  # a log on a full disk
+                    output.note(f"The daemon ended with {code}; it is started again in {pause:.0f} s.")
                 self._now.restarts += 1
                 self._say("restarting")
                 self._sleep(pause)
@@ -203,6 +204,18 @@ def only_one(folder: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _written(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise JobFailed(
+            f"The consumer's folder {folder} can't be written: {error.strerror}.",
+            hint="Make room there, or name another one: --state-dir. Nothing is lost: what was read is in "
+            "the tables, and it goes on behind it.",
+        ) from error
+
+
 def run(settings: Settings, more: Mapping[str, str], state_dir: Path | None = None) -> None:
     """Read the stream until asked to stop.
 
@@ -220,19 +233,21 @@ def run(settings: Settings, more: Mapping[str, str], state_dir: Path | None = No
     WrongUsage
         If something is not installed, or another consumer has the folder.
     JobFailed
-        If the daemon can't be kept alive.
+        If the daemon can't be kept alive, or its folder can't be written.
     Interrupted
         If it had to be killed.
     """
     settings = alerts.checked(settings)
     stream = stream_of(settings.stream)
     folder = state_folder(stream.application, state_dir)
-    folder.mkdir(parents=True, exist_ok=True)
+    with _written(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     command = daemon.command()
     with only_one(folder):
         environ = dict(os.environ)
-        told = daemon.properties(settings, stream, daemon.worker_name(folder), more, environ)
-        daemon.prepare(folder, settings, told)
+        with _written(folder):
+            told = daemon.properties(settings, stream, daemon.worker_name(folder), more, environ)
+            daemon.prepare(folder, settings, told)
         if told.get(daemon.POSITION) == daemon.OLDEST:
             leases.prepare(settings, stream, told["workerId"])
         if settings.profile:
