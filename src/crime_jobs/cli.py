@@ -18,6 +18,7 @@ from crime_jobs import (
     cli_export,
     cli_migrate,
     cli_quicksight,
+    cli_sql,
     cli_stream,
     cli_stream_analytics,
     cli_stream_consume,
@@ -155,6 +156,7 @@ def show_settings(
     output.show(rows, output_format, title=f"Environment {settings.env}")
 
 
+cli_sql.register(app)
 cli_emr.register(app)
 cli_cluster.register(app)
 cli_migrate.register(app)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -74,16 +75,41 @@ def show(rows: Sequence[dict[str, Any]], output: Format | None, *, title: str = 
             {k: " ".join(v) if isinstance(v, list) else v for k, v in row.items()} for row in rows
         )
     else:
-        table = Table(title=escape(title), title_justify="left")
-        for name in rows[0] if rows else ():
-            numeric = all(isinstance(row[name], int | float | None) for row in rows)
-            # The first column holds the name that one types next: it is never cut.
-            first = name == next(iter(rows[0]))
-            justify: JustifyMethod = "right" if numeric else "left"
-            table.add_column(name.replace("_", " "), justify=justify, no_wrap=first, overflow="fold")
-        for row in rows:
-            table.add_row(*(_cell(name, value) for name, value in row.items()))
-        Console().print(table)
+        names = list(rows[0]) if rows else []
+        Console().print(_table(names, [[row[name] for row in rows] for name in names], title))
+
+
+def show_columns(names: Sequence[str], values: Sequence[Sequence[object]], *, title: str = "") -> None:
+    """Write a table to stdout; on a terminal that is too low for it, by the pager (``PAGER``, or ``less``).
+
+    Parameters
+    ----------
+    names
+        Its columns; two may have one name.
+    values
+        The values of each column.
+    title
+        Its heading.
+    """
+    console = Console()
+    table = _table(names, values, title)
+    if console.is_terminal and len(values[0] if values else ()) + 5 > console.height:  # 5: title and lines
+        os.environ.setdefault("LESS", "-RSFX")
+        with console.pager(styles=True):
+            console.print(table)
+    else:
+        console.print(table)
+
+
+def _table(names: Sequence[str], values: Sequence[Sequence[object]], title: str) -> Table:
+    table = Table(title=escape(title), title_justify="left")
+    for number, (name, column) in enumerate(zip(names, values, strict=True)):
+        justify: JustifyMethod = "right" if all(isinstance(v, int | float | None) for v in column) else "left"
+        # The first column holds the name that one types next: it is never cut.
+        table.add_column(name.replace("_", " "), justify=justify, no_wrap=number == 0, overflow="fold")
+    for row in zip(*values, strict=True):
+        table.add_row(*(_cell(name, value) for name, value in zip(names, row, strict=True)))
+    return table
 
 
 def _cell(name: str, value: object) -> str:
@@ -137,6 +163,19 @@ def progress() -> Iterator[Callable[[Progress], None]]:
                 )
 
         yield tell
+
+
+@contextmanager
+def waiting(doing: str) -> Iterator[None]:
+    """Show on stderr that something is under way; nothing where that is no terminal.
+
+    Parameters
+    ----------
+    doing
+        What.
+    """
+    with Console(stderr=True).status(escape(doing)):
+        yield
 
 
 def note(text: str) -> None:

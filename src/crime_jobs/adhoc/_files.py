@@ -14,15 +14,12 @@ import pyarrow.dataset as ds
 from pyarrow import fs
 from pyarrow import json as arrow_json
 
+from crime_jobs.adhoc.ddl import DELIVERED_ON, FIRS
 from crime_jobs.errors import AwsRefused, BadInput
 from crime_jobs.model.fir_event import SQL_COLUMNS
 from crime_jobs.model.tables import Table
 
 REPORT = "_report.json"
-#: The table over the stream's history.
-FIRS = "firs"
-#: Its partition: the day on which Firehose wrote a file, ``2026/11/24``, UTC.
-DELIVERED_ON = "delivered_on"
 
 _TYPES = {"string": pa.string(), "int": pa.int32(), "bigint": pa.int64(), "double": pa.float64()}
 #: Times are text in the files, as they are in Athena's table.

@@ -1,7 +1,7 @@
 """The DDL of Athena's tables, made from the model; ``python -m crime_jobs.adhoc.ddl`` writes ``sql/tables/``.
 
-A file has one statement, because Athena runs one at a time. Partitions are projected, so that no crawler and no
-``MSCK REPAIR`` is needed: https://docs.aws.amazon.com/athena/latest/ug/partition-projection.html.
+A file has one statement, because Athena runs one at a time. Partitions are projected, so that no crawler and
+no ``MSCK REPAIR`` is needed: https://docs.aws.amazon.com/athena/latest/ug/partition-projection.html.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ def database_ddl() -> str:
     str
         With the place ``${database}``.
     """
-    return f"{_MADE}CREATE DATABASE IF NOT EXISTS ${{database}}\nCOMMENT 'Crime statistics, made by crime-jobs'\n"
+    comment = _text("Crime statistics, made by crime-jobs")
+    return f"{_MADE}CREATE DATABASE IF NOT EXISTS ${{database}}\nCOMMENT {comment}\n"
 
 
 def _text(text: str) -> str:

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from crime_jobs.adhoc import _said
-from crime_jobs.adhoc._files import FIRS, Place, firs_table, open_place, table_of
+from crime_jobs.adhoc._files import Place, firs_table, open_place, table_of
 from crime_jobs.adhoc.asking import Answer, AnswerColumn
+from crime_jobs.adhoc.ddl import FIRS
 from crime_jobs.errors import Interrupted, WrongUsage
 from crime_jobs.model.tables import TABLES
 
