@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest
 # Tests wait for servers most of their time: three processes share them (tests/conftest.py says which has what).
 SIDE_BY_SIDE := -n 3 --dist loadscope
 
-.PHONY: help demo test test-local test-soak up down status flink lint format bench bench-emr bench-migrate bench-history clean python
+.PHONY: help demo test test-local test-soak up down status sql-server flink lint format bench bench-emr bench-migrate bench-history clean python
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -35,6 +35,9 @@ down: .venv/dev.stamp ## Stop it, leaving no process behind
 
 status: .venv/dev.stamp ## What is up, and where
 	@$(BIN)/python -m crime_harness status || true
+
+sql-server: .venv/dev.stamp ## Spark's Thrift server over the lake, for beeline, DBeaver and others (ARGS="--env localstack", --stop, --wait)
+	@$(BIN)/python -m crime_harness sql-server $(ARGS)
 
 flink: .venv/dev.stamp ## Flink for `crime-jobs stream analytics` (downloads 300 MB)
 	@$(BIN)/python -m crime_harness flink

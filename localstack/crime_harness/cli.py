@@ -1,4 +1,4 @@
-"""``python -m crime_harness up|down|status|jars``: reads options, calls one function, prints."""
+"""``python -m crime_harness up|down|status|sql-server|jars``: reads options, calls one function, prints."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from crime_harness import engines, flink, install, oracle, stack
+from crime_harness import engines, flink, install, oracle, sql_server, stack
 from crime_harness.files import only_one
 from crime_harness.places import DEFAULT_PORT, Places, pinned
 from crime_harness.steps import Steps
@@ -67,6 +67,8 @@ SERVERS = {
     engines.NAME: Kind("the engines are", _http, lambda port: engines.responds(_http(port))),
     oracle.NAME: Kind("the old Oracle is", oracle.address, oracle.responds),
 }
+#: A server that is started alone: who doesn't need it doesn't pay its memory.
+BESIDE = {sql_server.NAME: Kind("the SQL server is", sql_server.address, sql_server.responds)}
 
 
 class Output(enum.StrEnum):
@@ -121,11 +123,11 @@ def _start(places: Places, supervisor: Supervisor, port: int) -> list[Record | N
 
 @app.command()
 def down(state_dir: StateDir = None) -> None:
-    """Stop LocalStack, the engines and the old Oracle, all processes of theirs. Harmless when none runs."""
+    """Stop LocalStack, the engines, the old Oracle and the SQL server. Harmless when none runs."""
     places = Places.of(state_dir)
     with only_one(places.run / "lock", err):
-        stopped = _remove(places, Supervisor(places.run))
-    said = f"Stopped LocalStack, the engines and the old Oracle ({stopped} processes)."
+        stopped = sql_server.stop(places) + _remove(places, Supervisor(places.run))
+    said = f"Stopped LocalStack, the engines, the old Oracle and the SQL server ({stopped} processes)."
     out.print(said if stopped else "Nothing was running.")
 
 
@@ -147,7 +149,8 @@ def status(
     """Say how the servers are; exit code 0 if all are up, else 1."""
     supervisor = Supervisor(Places.of(state_dir).run)
     rows, states = [], []
-    for name, kind in SERVERS.items():
+    kinds = SERVERS | {name: kind for name, kind in BESIDE.items() if supervisor.record(name)}
+    for name, kind in kinds.items():
         state, known = _state(supervisor, name)
         states.append(state)
         rows.append(
@@ -166,14 +169,48 @@ def status(
         for row in rows:
             table.add_row(*(str(value) if value is not None else "-" for value in row.values()))
         out.print(table)
-    for name, state in zip(SERVERS, states, strict=True):
+    for name, state in zip(kinds, states, strict=True):
         if state in (State.DEAD, State.SILENT):
             err.print(
-                f"{SERVERS[name].title} {state}; the log is {supervisor.log(name)}. "
-                "Run `make up` to start it again."
+                f"{kinds[name].title} {state}; the log is {supervisor.log(name)}. "
+                f"Run `make {'up' if name in SERVERS else name}` to start it again.",
+                soft_wrap=True,
             )
     if any(state is not State.UP for state in states):
         raise typer.Exit(1)
+
+
+@app.command(sql_server.NAME)
+def serve_sql(
+    env: Annotated[str, typer.Option("--env", help="Whose tables: local or localstack.")] = "local",
+    lake: Annotated[str | None, typer.Option(help="Another lake than that environment's.")] = None,
+    port: Annotated[
+        int, typer.Option("--port", envvar="CRIME_SQL_PORT", min=1, max=65535, help="Port of 127.0.0.1.")
+    ] = sql_server.DEFAULT_PORT,
+    stop: Annotated[bool, typer.Option("--stop", help="Stop it; so does `down`.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Stay, and stop it at Ctrl-C.")] = False,
+    state_dir: StateDir = None,
+) -> None:
+    """Serve the tables of hive/ to beeline, PyHive, SQLAlchemy and DBeaver: Spark's Thrift server."""
+    places = Places.of(state_dir)
+    if stop:
+        stopped = sql_server.stop(places)
+        out.print(f"Stopped the SQL server ({stopped} processes)." if stopped else "It was not running.")
+        return
+    found = sql_server.source(places, env, lake)
+    with only_one(places.run / f"{sql_server.NAME}.lock", err), Steps(err) as steps:
+        known, now = sql_server.start(places, found, port, steps)
+    out.print(f"The SQL server {'is up' if now else 'was up already'} at {sql_server.address(known.port)}")
+    out.print(f"(pid {known.pid}), with the tables of {found.lake}.", markup=False)
+    for client, how in sql_server.ways(known.port):
+        out.print(f"  {client}: {how}", markup=False)
+    if not wait:
+        return
+    err.print("Ctrl-C stops it.")
+    try:
+        sql_server.watch(places)
+    finally:
+        sql_server.stop(places)
 
 
 @app.command("flink")
@@ -199,7 +236,7 @@ def jars() -> None:
 
 def _state(supervisor: Supervisor, name: str) -> tuple[State, Record | None]:
     state, known = supervisor.state(name), supervisor.record(name)
-    if state is State.UP and known and not SERVERS[name].responds(known.port):
+    if state is State.UP and known and not (SERVERS | BESIDE)[name].responds(known.port):
         state = State.SILENT
     return state, known
 

@@ -38,6 +38,8 @@ class Server:
         Returns when the server does its real work; raises anything when it doesn't yet.
     patience
         Seconds it may take to start.
+    port_option
+        How its port is chosen, for the person who has something else there.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Server:
     env: Mapping[str, str]
     answers: Callable[[], None]
     patience: float = 120.0
+    port_option: str = "--port or CRIME_HARNESS_PORT"
 
     @property
     def endpoint(self) -> str:
@@ -162,7 +165,7 @@ class Supervisor:
             raise WrongUsage(
                 f"Port {server.port} of 127.0.0.1 is in use by {processes.holder(server.port)}, "
                 f"so {server.name} can't listen there.",
-                hint="Stop that program, or choose another port with --port or CRIME_HARNESS_PORT.",
+                hint=f"Stop that program, or choose another port with {server.port_option}.",
             )
         self.folder.mkdir(parents=True, exist_ok=True)
         mark = self._mark(server.name)
