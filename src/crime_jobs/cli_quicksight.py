@@ -113,7 +113,9 @@ def refresh(
     refreshing.check_names(told.name, only, ingestion)
     account = Account(settings)
     account.check()
-    rows = refreshing.refresh(account, told.name, output.note, ingestion=ingestion, only=only)
+    rows = refreshing.refresh(
+        account, told.name, output.note, ingestion=ingestion, only=only, history=told.history
+    )
     output.show(rows, output_format, title="Datasets")
     refreshing.check(rows)
 

@@ -166,6 +166,15 @@ def test_one_that_fails_and_one_that_is_not_there_leave_the_others_filled(stubs:
     assert failed.value.exit_code == 1
 
 
+def test_where_there_is_no_stream_its_dataset_is_left_alone(stubs: Stubs) -> None:
+    left = [question for question in NAMES if question != "firs_by_hour_and_month"]
+    created(stubs, *left)
+    for question in left:
+        looked(stubs, question, "COMPLETED", **filled(1))
+    rows = refresh.refresh(account(), "crime-jobs", silent, ingestion="run", history=False)
+    assert [row["dataset"] for row in rows] == left
+
+
 def test_rows_that_were_dropped_are_a_failure(stubs: Stubs) -> None:
     created(stubs, "rules")
     looked(stubs, "rules", "COMPLETED", **filled(10, dropped=2))

@@ -209,7 +209,8 @@ def test_a_dataset_that_nobody_made_or_that_is_not_ruled_is_found() -> None:
     declared[0]["DataSetArn"] = {"Fn::GetAtt": ["Nobody", "Arn"]}
     del broken["Resources"]["HotSpots"]["Properties"]["RowLevelPermissionDataSet"]
     tags = broken["Resources"]["CrimeByRegion"]["Properties"]["LogicalTableMap"]["crime-by-region-logical"]
-    del tags["DataTransforms"][1]
+    named = [one.get("TagColumnOperation", {}).get("ColumnName") for one in tags["DataTransforms"]]
+    del tags["DataTransforms"][named.index("state")]
     said = "\n".join(problems(broken))
     assert "Analysis: dataset crime_by_region is made by no resource" in said
     assert "HotSpots: no rules hold for it" in said

@@ -222,19 +222,17 @@ def logical_table(dataset: DataSet, physical_id: str) -> dict[str, Any]:
         Key of its physical table.
     """
     comments = {c.name: c.comment for c in (*dataset.columns, *(d.column for d in dataset.derived))}
-    tags = [
-        {"TagColumnOperation": {"ColumnName": name, "Tags": [{"ColumnDescription": {"Text": comment}}]}}
-        for name, comment in comments.items()
-    ]
-    geography = [
-        {"TagColumnOperation": {"ColumnName": name, "Tags": [{"ColumnGeographicRole": role}]}}
-        for name, role in dataset.roles.items()
-    ]
+    tags: list[dict[str, Any]] = []
+    for name, comment in comments.items():
+        said: list[dict[str, Any]] = [{"ColumnDescription": {"Text": comment}}]
+        if name in dataset.roles:
+            said.append({"ColumnGeographicRole": dataset.roles[name]})
+        tags.append({"TagColumnOperation": {"ColumnName": name, "Tags": said}})
     kept = {"ProjectOperation": {"ProjectedColumns": list(comments)}}
     return {
         "Alias": dataset.title,
         "Source": {"PhysicalTableId": physical_id},
-        "DataTransforms": [*geography, *tags, kept],
+        "DataTransforms": [*tags, kept],
     }
 
 

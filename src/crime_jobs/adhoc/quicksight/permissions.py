@@ -1,8 +1,8 @@
 """Who may do what with each part of the dashboard.
 
 The service takes actions as sets, those that its console gives out, and refuses others. Viewers see the
-dashboard and nothing behind it. Authors make their own from the datasets, which the rules hold for too.
-Owners are told of failed refreshes and change everything, the rules included.
+dashboard and nothing behind it. Authors make their own from the datasets, and the rules hold for them. Owners
+are told of failed refreshes and change everything; AWS shows them all rows, whatever the rules.
 """
 
 from __future__ import annotations

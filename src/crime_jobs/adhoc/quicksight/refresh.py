@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from crime_jobs.adhoc.quicksight.datasets import SHOWN
+from crime_jobs.adhoc.quicksight.datasets import FIRS, SHOWN
 from crime_jobs.adhoc.quicksight.service import Account, Row, error_code, pause
 from crime_jobs.adhoc.quicksight.template import data_set_id, rules_id
 from crime_jobs.errors import AwsRefused, Interrupted, JobFailed, WrongUsage
@@ -77,6 +77,7 @@ def refresh(
     *,
     ingestion: str | None = None,
     only: str | None = None,
+    history: bool = True,
     sleep: Callable[[float], None] = pause,
     clock: Callable[[], float] = time.monotonic,
 ) -> list[Row]:
@@ -95,6 +96,8 @@ def refresh(
         lost, joins what is under way instead of starting it twice.
     only
         The one dataset to fill.
+    history
+        Whether there are FIRs of the stream; without them their dataset stays as it is.
     sleep, clock
         Wait, and tell the time, in seconds.
 
@@ -109,7 +112,8 @@ def refresh(
         If Ctrl-C ended the waiting; the ingestions go on.
     """
     ingestion = ingestion or new_id()
-    wanted = {q: i for q, i in ids(name).items() if only in (None, q)}
+    skipped = set() if history or only else {FIRS.question}
+    wanted = {q: i for q, i in ids(name).items() if only in (None, q) and q not in skipped}
     rows: dict[str, Row] = {}
     try:
         for question, set_id in wanted.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from crime_jobs.adhoc.quicksight import datasets, permissions, role, theme
-from crime_jobs.adhoc.quicksight.datasets import RULED, SHOWN, DataSet
+from crime_jobs.adhoc.quicksight.datasets import FIRS, RULED, SHOWN, DataSet
 from crime_jobs.adhoc.quicksight.definition import definition
 
 Json = dict[str, Any]
@@ -167,7 +167,7 @@ def _shown(dataset: DataSet) -> Json:
     return _data_set(_named(key), dataset.title, tables, "dataset", more)
 
 
-def _schedule(resource: str, set_id: Json) -> Json:
+def _schedule(resource: str, set_id: Json, condition: str | None = None) -> Json:
     frequency = {
         "Interval": "DAILY",
         "TimeOfTheDay": {"Ref": "RefreshAt"},
@@ -185,7 +185,7 @@ def _schedule(resource: str, set_id: Json) -> Json:
                 "ScheduleFrequency": frequency,
             },
         },
-    }
+    } | ({"Condition": condition} if condition else {})
 
 
 def _data() -> Json:
@@ -193,7 +193,9 @@ def _data() -> Json:
     made |= {dataset.resource: _shown(dataset) for dataset in SHOWN.values()}
     made["RulesDaily"] = _schedule("Rules", _named("rules"))
     made |= {
-        f"{dataset.resource}Daily": _schedule(dataset.resource, _named(dataset.suffix))
+        f"{dataset.resource}Daily": _schedule(
+            dataset.resource, _named(dataset.suffix), "HasHistory" if dataset == FIRS else None
+        )
         for dataset in SHOWN.values()
     }
     return made
