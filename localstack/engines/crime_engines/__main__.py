@@ -9,10 +9,13 @@ from pathlib import Path
 
 import uvicorn
 
+from crime_engines.athena import Athena
 from crime_engines.control import Control
 from crime_engines.dms import Dms
 from crime_engines.dms.source import check_url
 from crime_engines.emr import Emr
+from crime_engines.glue import Glue
+from crime_engines.glue.catalog import Catalog
 from crime_engines.node import Node
 from crime_engines.redshift import RedshiftData
 from crime_engines.server import Engines, Service, application
@@ -48,12 +51,14 @@ def main() -> None:
         given.aws,
     )
     given.state.mkdir(parents=True, exist_ok=True)
-    control = Control()
+    control, catalog = Control(), Catalog()
     services: list[Service] = [
         Emr(node, control),
         EmrServerless(node, control),
         Dms(node, control, given.oracle_url),
         RedshiftData(node, control),
+        Athena(node, control, catalog),
+        Glue(node, control, catalog),
     ]
     engines = Engines(services, control)
     uvicorn.run(

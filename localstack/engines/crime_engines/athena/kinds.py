@@ -93,7 +93,8 @@ def catalog_type(kind: pa.DataType, said: str) -> str:
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return f"array<{catalog_type(kind.value_type, '')}>"
     if pa.types.is_struct(kind):
-        return f"struct<{','.join(f'{field.name}:{catalog_type(field.type, "")}' for field in kind)}>"
+        inner = ",".join(f"{field.name}:{catalog_type(field.type, '')}" for field in kind)
+        return f"struct<{inner}>"
     name = next((name for is_it, name in _ARROW if is_it(kind)), "varchar")
     return {"integer": "int", "varbinary": "binary", "varchar": "string"}.get(name, name)
 

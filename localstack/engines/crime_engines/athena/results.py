@@ -150,9 +150,9 @@ def as_text(column: pa.Array, said: str) -> pa.Array:
     if pa.types.is_decimal(kind):
         return column.cast(pa.string())
     if pa.types.is_timestamp(kind):
-        plain = column.cast(pa.timestamp("ms", kind.tz), safe=False)
+        cut = column.cast(pa.timestamp("ms", kind.tz), safe=False)
         end = " UTC" if kind.tz else ""
-        return pc.strftime(plain, format=f"%Y-%m-%d %H:%M:%S{end}")
+        return pc.strftime(cut, format=f"%Y-%m-%d %H:%M:%S{end}")
     return pa.array([None if one is None else plain(one, kind) for one in column.to_pylist()], pa.string())
 
 

@@ -82,8 +82,8 @@ def matching(
         f'TRY_CAST(v{at} AS {kind}) AS "{key["Name"]}"' for at, (key, kind) in enumerate(zip(keys, kinds, strict=True))
     )
     with duckdb.connect() as connection:
-        connection.register("held", pa.table({**held, "at": range(len(values))}))
+        connection.register("held", pa.table({**held, "nth": range(len(values))}))
         found = connection.execute(
-            f"SELECT at FROM (SELECT at, {typed} FROM held) WHERE {condition} ORDER BY at"  # noqa: S608 - a checked tree
+            f"SELECT nth FROM (SELECT nth, {typed} FROM held) WHERE {condition} ORDER BY nth"  # noqa: S608 - a checked tree
         ).fetchall()
     return [values[at] for (at,) in found]
