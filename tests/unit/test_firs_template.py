@@ -154,7 +154,7 @@ Code = dict[str, tuple[str, ...]]
 
 #: What writes FIRs and tells of them: consumer and replay.
 HANDLES: Code = {
-    f"{STREAMS}/sink.py": (),
+    f"{STREAMS}/transactions.py": (),
     f"{STREAMS}/alert_table.py": (),
     f"{STREAMS}/alert_ledger.py": ("claim", "take_over", "_take", "sent"),
     f"{STREAMS}/alert_outbox.py": (),
@@ -230,6 +230,7 @@ def test_the_consumer_may_do_what_it_does_and_no_more() -> None:
     code = {
         **HANDLES,
         f"{STREAMS}/leases.py": (),
+        f"{STREAMS}/reading.py": ("shards_of",),
         f"{STREAMS}/record_processor.py": (),
         f"{STREAMS}/supervisor.py": (),
         LETTERS: ("send", "_queue", "_keep"),

@@ -7,7 +7,6 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,23 +16,7 @@ from crime_jobs.errors import BadInput, JobFailed
 from fir_producer import positions, sources
 from fir_producer.positions import FileId, Position, Tracker
 from fir_producer.sources import FileSource, Item, Line, Splitter, item_of, lines_of
-
-CANARY = "CANARY-src-91"
-
-
-def form(number: int, **changes: Any) -> dict[str, Any]:
-    return {
-        "state_code": "IN-UP",
-        "district": "Lucknow",
-        "police_station": "A",
-        "fir_number": number,
-        "fir_year": 2026,
-        "acts": [{"act": "BNS", "section": "303(2)"}],
-        "occurred_from": "2026-11-20T10:00:00+05:30",
-        "reported_at": "2026-11-20T12:00:00+05:30",
-        "complainant": {"name": CANARY},
-        "text": CANARY,
-    } | changes
+from tests.unit.fir_forms import CANARY, form
 
 
 def line(number: int) -> bytes:

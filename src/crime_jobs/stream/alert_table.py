@@ -6,15 +6,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
-from crime_jobs.stream.patience import PASSING, patiently
+from crime_jobs.stream.patience import patiently
+from crime_jobs.stream.transactions import INVALID, REFUSED, attempt
 
 #: A transaction has at most so many actions
 #: (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html), and a
 #: BatchGetItem so many keys.
 ACTIONS = KEYS = 100
-
-#: Why an action is never done, however often it is tried.
-REFUSED, TOO_LARGE = "ConditionalCheckFailed", "ValidationError"
 
 Action = dict[str, Any]
 Item = dict[str, Any]
@@ -62,7 +60,7 @@ class AlertTable:
         -------
         list
             For each one ``None`` if it was made, else why not: a reason of DynamoDB's, whose ``Code`` is
-            `REFUSED` or `TOO_LARGE`, and whose ``Item`` is what is there.
+            `REFUSED` or `INVALID` (it is too large), and whose ``Item`` is what is there.
         """
         chunks = [requests[at : at + ACTIONS] for at in range(0, len(requests), ACTIONS)]
         return [
@@ -75,33 +73,17 @@ class AlertTable:
         while left:
             actions = [{kind: {"TableName": self.name, **requests[at]}} for at in left]
             reasons = patiently(
-                lambda: self._attempt(actions),  # noqa: B023 - called at once
+                lambda: attempt(self.client, actions),  # noqa: B023 - called at once
                 attempts=self._attempts,
                 waiting=self._waiting,
             )
             if not reasons:
                 break
             for at, reason in zip(tuple(left), reasons, strict=True):
-                if reason.get("Code") in {REFUSED, TOO_LARGE}:
+                if reason.get("Code") in {REFUSED, INVALID}:
                     found[at] = reason
                     left.remove(at)
         return found
-
-    def _attempt(self, actions: Sequence[Action]) -> list[Item]:
-        """Try once. Returns why it was cancelled, action by action; nothing if it was not."""
-        from botocore.exceptions import ClientError
-
-        try:
-            self.client.transact_write_items(TransactItems=actions)
-        except ClientError as error:
-            reasons: list[Item] = error.response.get("CancellationReasons", [])
-            codes = {str(reason.get("Code")) for reason in reasons}
-            if codes & {REFUSED, TOO_LARGE}:
-                return reasons
-            if passing := codes & PASSING:
-                raise ClientError({"Error": {"Code": min(passing)}}, error.operation_name) from None
-            raise
-        return []
 
     def read(self, keys: Sequence[str]) -> dict[str, Item]:
         """Read items as they are now.

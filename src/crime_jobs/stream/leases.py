@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from crime_jobs import aws
+from crime_jobs.stream.reading import shards_of
 
 if TYPE_CHECKING:
     from crime_jobs.model.streams import StreamSettings
@@ -65,10 +66,8 @@ def prepare(settings: Settings, stream: StreamSettings, worker: str) -> None:
 
 
 def _roots(settings: Settings, stream: StreamSettings) -> Iterator[dict[str, Any]]:
-    client = aws.client("kinesis", settings)
-    with aws.refusals(f"Listing the shards of {stream.name}"):
-        pages = client.get_paginator("list_shards").paginate(StreamName=stream.name)
-        shards = {shard["ShardId"]: shard for page in pages for shard in page["Shards"]}
+    listed = shards_of(aws.client("kinesis", settings), stream.name)
+    shards = {shard["ShardId"]: shard for shard in listed}
     for shard in shards.values():
         if not {shard.get("ParentShardId"), shard.get("AdjacentParentShardId")} & shards.keys():
             yield shard

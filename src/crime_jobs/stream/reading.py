@@ -46,6 +46,31 @@ class UserRecord:
     position: Position
 
 
+def shards_of(client: Any, name: str) -> list[dict[str, Any]]:
+    """List the shards of a stream, also those that are closed and still hold records.
+
+    Parameters
+    ----------
+    client
+        Kinesis.
+    name
+        Name of the stream.
+
+    Returns
+    -------
+    list of dict
+        As Kinesis tells of them.
+
+    Raises
+    ------
+    AwsRefused
+        If they can't be listed.
+    """
+    with aws.refusals(f"Listing the shards of {name}"):
+        pages = client.get_paginator("list_shards").paginate(StreamName=name)
+        return [shard for page in pages for shard in page["Shards"]]
+
+
 class Stream:
     """A stream.
 
@@ -75,15 +100,7 @@ class Stream:
 
     def shards(self) -> list[str]:
         """Return the names of its shards, also of those that are closed and still hold records."""
-        with aws.refusals(f"Listing the shards of {self.name}"):
-            found: list[str] = []
-            asked: dict[str, Any] = {"StreamName": self.name}
-            while True:
-                said = self._client.list_shards(**asked)
-                found += [shard["ShardId"] for shard in said["Shards"]]
-                if not (more := said.get("NextToken")):
-                    return sorted(found)
-                asked = {"NextToken": more}
+        return sorted(shard["ShardId"] for shard in shards_of(self._client, self.name))
 
     def everything(self) -> Iterator[UserRecord]:
         """Read all that it holds, shard by shard, each to where it ends now.

@@ -8,16 +8,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from crime_jobs import output
 from crime_jobs.errors import CrimeJobsError, JobFailed
 from crime_jobs.model.streams import of as stream_of
 from crime_jobs.stream import watch
+from crime_jobs.stream.asking import asked_by
 from crime_jobs.stream.status import state_folder
 
 if TYPE_CHECKING:
@@ -92,8 +91,7 @@ def run(settings: Settings, every: float, state_dir: Path | None = None) -> None
     """
     folder = state_folder(stream_of(settings.stream).application, state_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    asked: list[int] = []
-    with _asked_by(asked, signal.SIGINT, signal.SIGTERM):
+    with asked_by(signal.SIGINT, signal.SIGTERM) as asked:
         parts = {
             name: _start(words, folder / f"{name}.log") for name, words in verbs(settings, state_dir).items()
         }
@@ -141,16 +139,3 @@ def _stop(parts: dict[str, subprocess.Popen[bytes]]) -> None:
             output.note(f"The {name} did not stop, and was killed. Nothing is lost: it goes on where it was.")
             part.kill()
             part.wait()
-
-
-@contextmanager
-def _asked_by(asked: list[int], *signals: signal.Signals) -> Iterator[None]:
-    def ask(number: int, _: FrameType | None) -> None:
-        asked.append(number)
-
-    before = {one: signal.signal(one, ask) for one in signals}
-    try:
-        yield
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from crime_jobs import aws
 from crime_jobs.model.fir_event import SQL_COLUMNS, FirEvent, iso
 from crime_jobs.model.streams import StreamSettings
-from crime_jobs.stream.patience import PASSING, patiently
+from crime_jobs.stream.patience import patiently
+from crime_jobs.stream.transactions import INVALID, REFUSED, attempt
 
 if TYPE_CHECKING:
     from crime_jobs.settings import Settings
@@ -167,8 +168,13 @@ class Sink:
         left = {one.position: actions(one, self._stream) for one in chunk}
         whole = {one.position: one for one in chunk}
         while left:
-            reasons = patiently(lambda: self._attempt(left), attempts=self._attempts, waiting=self._waiting)
-            if reasons is None:
+            wanted = [action for of_it in left.values() for action in of_it]
+            reasons = patiently(
+                lambda: attempt(self._client, wanted),  # noqa: B023 - called at once
+                attempts=self._attempts,
+                waiting=self._waiting,
+            )
+            if not reasons:
                 return kinds | dict.fromkeys(left, Kind.NEW)
             at = 0
             for position, of_it in list(left.items()):
@@ -182,37 +188,14 @@ class Sink:
                     left[position] = of_it[:-1]  # another FIR is linked to that Zero FIR already
         return kinds
 
-    def _attempt(self, left: dict[Position, list[Action]]) -> list[dict[str, Any]] | None:
-        """Try once. Returns why it was cancelled, action by action, or ``None`` if it was not."""
-        from botocore.exceptions import ClientError
-
-        try:
-            self._client.transact_write_items(
-                TransactItems=[action for of_it in left.values() for action in of_it]
-            )
-        except ClientError as error:
-            if aws.code_of(error) != "TransactionCanceledException":
-                raise
-            reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", [])
-            if any(reason.get("Code") in _FINAL for reason in reasons):
-                return reasons
-            passing = next((str(r["Code"]) for r in reasons if r.get("Code") in PASSING), None)
-            if passing is None:
-                raise
-            raise ClientError({"Error": {"Code": passing}}, "TransactWriteItems") from None
-        return None
-
-
-_FINAL = {"ConditionalCheckFailed", "ValidationError"}
-
 
 def _stands_in_the_way(reason: dict[str, Any]) -> bool:
-    return reason.get("Code") == "ConditionalCheckFailed"
+    return reason.get("Code") == REFUSED
 
 
 def _kind(arrived: Arrived, reasons: Sequence[dict[str, Any]]) -> Kind | None:
     """Tell what a FIR is that was refused; ``None`` if it was not it that was refused."""
-    if any(reason.get("Code") == "ValidationError" for reason in reasons):
+    if any(reason.get("Code") == INVALID for reason in reasons):
         return Kind.REFUSED
     if not _stands_in_the_way(reasons[0]):
         return None

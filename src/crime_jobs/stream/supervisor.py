@@ -13,13 +13,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 from crime_jobs import output
 from crime_jobs.errors import Interrupted, JobFailed, WrongUsage
 from crime_jobs.model.streams import of as stream_of
 from crime_jobs.settings import Settings
 from crime_jobs.stream import alerts, daemon, leases
+from crime_jobs.stream.asking import asked_by
 from crime_jobs.stream.status import SUPERVISOR, SupervisorStatus, read_shards, state_folder, write
 
 #: Deaths in a row, each soon and without a checkpoint, after which it gives up: those that it died by itself,
@@ -69,7 +69,7 @@ class Supervisor:
     ) -> None:
         self._folder, self._command, self._environ = folder, list(command), dict(environ)
         self._progressed, self._pause = progressed, pause
-        self._asked = 0  # how often to stop
+        self._asked: list[signal.Signals] = []  # to stop
         self._now = SupervisorStatus(pid=os.getpid())
 
     def run(self) -> None:
@@ -82,7 +82,7 @@ class Supervisor:
         Interrupted
             If it had to be killed.
         """
-        with self._asked_by(signal.SIGTERM, signal.SIGINT):
+        with asked_by(signal.SIGTERM, signal.SIGINT) as self._asked:
             deaths = own = 0
             while not self._asked:
                 (self._folder / daemon.FAILED).unlink(missing_ok=True)
@@ -139,7 +139,7 @@ class Supervisor:
                 end = time.monotonic() + GRACE
                 process.terminate()
                 self._say("stopping")
-            if self._asked > 1 or (end and time.monotonic() > end):
+            if len(self._asked) > 1 or (end and time.monotonic() > end):
                 self._say("stopped")
                 raise Interrupted(
                     "The daemon was killed: not every shard was handed over.",
@@ -155,18 +155,6 @@ class Supervisor:
         self._now.state = state
         with contextlib.suppress(OSError):
             write(self._folder / SUPERVISOR, self._now)
-
-    @contextmanager
-    def _asked_by(self, *signals: signal.Signals) -> Iterator[None]:
-        def ask(_: int, __: FrameType | None) -> None:
-            self._asked += 1
-
-        before = {one: signal.signal(one, ask) for one in signals}
-        try:
-            yield
-        finally:
-            for one, handler in before.items():
-                signal.signal(one, handler)
 
 
 def _die_with_parent() -> None:
