@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from botocore.session import get_session
 from botocore.stub import ANY, Stubber
+from typer import Exit
 
 from crime_jobs import cli
 from crime_jobs.adhoc.quicksight import deploy, refresh, rules, service, stack
@@ -352,9 +353,10 @@ def test_what_is_sent_is_what_the_template_asks_for(rules_file: Path) -> None:
     assert sent.parameters["FilesPrefix"] == "jobs/quicksight"
     manifest = json.loads(sent.files["rules-manifest.json"])
     assert manifest["fileLocations"] == [{"URIs": ["s3://crime-artifacts/jobs/quicksight/rules.csv"]}]
-    kinds = {row["what"]: row["value"] for row in sent.summary()}
-    assert kinds["AWS::QuickSight::DataSet"] == "9"
-    assert kinds[f"rule for {GROUP}tamil-nadu"] == "IN-TN, IN"
+    told = {row["name"]: row["value"] for row in sent.summary()}
+    assert told["AWS::QuickSight::DataSet"] == "9"
+    assert told[f"{GROUP}tamil-nadu"] == "IN-TN, IN"
+    assert told["s3://crime-artifacts/jobs/quicksight/rules.csv"] == f"{len(RULES):,} bytes"
 
 
 @pytest.mark.parametrize(
@@ -594,6 +596,68 @@ def test_a_dry_run_sends_nothing_and_nobody_there_to_answer_is_told_before(
     words = ["quicksight", "deploy", "--env", "aws", "--output", "json"]
     assert cli.main([*words, "--dry-run"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert {"what": "parameter ViewerArn", "value": f"{GROUP}viewers"} in rows
+    assert {"kind": "parameter", "name": "ViewerArn", "value": f"{GROUP}viewers"} in rows
     assert cli.main(words) == 2
     assert "Nobody is there to answer" in capsys.readouterr().err
+
+
+def test_ctrl_c_leaves_cloudformation_to_it(
+    stubs: Stubs, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work, plan, _ = begin()
+    assert plan
+    events(stubs)
+    stubs["cloudformation"].add_response("execute_change_set", {})
+    stack_is(stubs, "CREATE_IN_PROGRESS")
+    events(stubs)
+
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("time.sleep", interrupt)
+    with pytest.raises(Interrupted, match="CloudFormation goes on with stack crime-jobs-quicksight") as ended:
+        work.finish(plan)
+    assert ended.value.exit_code == 130
+
+
+def test_every_page_of_the_changes_is_shown(stubs: Stubs, begin: Begin) -> None:
+    pages = [
+        {"Changes": [{"ResourceChange": {"LogicalResourceId": name, "ResourceType": "T", "Action": "Add"}}]}
+        for name in ("First", "Second")
+    ]
+    stub = stubs["cloudformation"]
+    original = stub.add_response
+
+    def add(method: str, *rest: Any) -> None:
+        original(method, *rest)
+        if method == "describe_change_set":
+            original(
+                method, {"Status": "CREATE_COMPLETE"} | pages[1], {"ChangeSetName": CHANGES, "NextToken": "2"}
+            )
+
+    stub.add_response = add
+    _, plan, _ = begin(None, ("CREATE_COMPLETE", pages[0] | {"NextToken": "2"}))
+    assert plan
+    assert [row["resource"] for row in plan.rows] == ["First", "Second"]
+
+
+@pytest.mark.parametrize("answer", [False, KeyboardInterrupt])
+def test_changes_that_are_not_wanted_are_discarded(
+    stubs: Stubs,
+    begin: Begin,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: bool | type[BaseException],
+) -> None:
+    from crime_jobs import cli_quicksight
+
+    def confirm(*_: object, **__: object) -> bool:
+        if isinstance(answer, bool):
+            return answer
+        raise answer
+
+    work, plan, _ = begin()
+    assert plan
+    monkeypatch.setattr("typer.confirm", confirm)
+    stubs["cloudformation"].add_response("delete_change_set", {}, {"ChangeSetName": CHANGES})
+    with pytest.raises((Exit, KeyboardInterrupt)):
+        cli_quicksight._confirmed(lambda: work.stack.discard(plan.arn))

@@ -13,6 +13,7 @@ from typing import Any
 
 from crime_jobs import aws
 from crime_jobs.adhoc.quicksight import rules as rules_module
+from crime_jobs.adhoc.quicksight.datasets import RULED
 from crime_jobs.adhoc.quicksight.rules import Rule
 from crime_jobs.adhoc.quicksight.service import Account, pause
 from crime_jobs.adhoc.quicksight.settings import QuickSightSettings, files_of, parameters
@@ -58,21 +59,16 @@ class Deployment:
 
     def summary(self) -> list[dict[str, Any]]:
         """Return what would be sent, for people: parameters, resources, files and rules."""
-        rows = [{"what": f"parameter {name}", "value": value} for name, value in self.parameters.items()]
         made = Counter(_types(self.template.decode()))
-        rows += [{"what": kind, "value": str(number)} for kind, number in sorted(made.items())]
+        sent = {name: len(body) for name, body in self.files.items()}
+        sent[self.template_key.removeprefix(f"{self.prefix}/")] = len(self.template)
         where = f"s3://{self.bucket}/{self.prefix}"
-        rows += [
-            {"what": f"{where}/{name}", "value": f"{len(body):,} bytes"} for name, body in self.files.items()
-        ]
-        rows.append(
-            {"what": f"s3://{self.bucket}/{self.template_key}", "value": f"{len(self.template):,} bytes"}
-        )
-        rows += [
-            {"what": f"rule for {row['who']}", "value": row["state_code"]}
-            for row in rules_module.summary(self.rules)
-        ]
-        return rows
+        rules = rules_module.summary(self.rules)
+        rows = [("parameter", name, value) for name, value in self.parameters.items()]
+        rows += [("made", kind, str(number)) for kind, number in sorted(made.items())]
+        rows += [("file", f"{where}/{name}", f"{size:,} bytes") for name, size in sent.items()]
+        rows += [("rule", rule["who"], rule[RULED]) for rule in rules]
+        return [{"kind": kind, "name": name, "value": value} for kind, name, value in rows]
 
 
 def _types(text: str) -> list[str]:
@@ -234,9 +230,9 @@ class Deploying:
         if plan:
             self.stack.execute(plan)
         rows = self.stack.made()
-        for value in (self.stack.outputs().get("DashboardUrl"),):
-            if value:
-                self._tell(value)
+        url = self.stack.outputs().get("DashboardUrl")
+        if url:
+            self._tell(url)
         return rows
 
 
