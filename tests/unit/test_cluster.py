@@ -85,8 +85,21 @@ def test_by_default_it_is_as_small_and_as_closed_as_it_can_be() -> None:
     tags = {tag["Key"]: tag["Value"] for tag in request["Tags"]}
     assert tags["environment"] == "pune"
     assert tags["for-use-with-amazon-emr-managed-policies"] == "true"
-    (action,) = request["BootstrapActions"]
-    assert action["ScriptBootstrapAction"]["Path"].startswith("s3://pune-artifacts/jobs/bootstrap/")
+    python, hue = (action["ScriptBootstrapAction"] for action in request["BootstrapActions"])
+    (documents,) = hue["Args"]
+    for uri in (python["Path"], hue["Path"], documents):
+        assert uri.startswith("s3://pune-artifacts/jobs/bootstrap/")
+
+
+@pytest.mark.parametrize(
+    ("spec", "transient"),
+    [(cluster.ClusterSpec(applications=("Spark",)), False), (cluster.ClusterSpec(), True)],
+)
+def test_a_cluster_that_nobody_looks_into_by_hue_is_given_no_documents(
+    spec: cluster.ClusterSpec, transient: bool
+) -> None:
+    (action,) = cluster.request(settings(), spec, transient=transient)["BootstrapActions"]
+    assert action["Name"] == "Python"
 
 
 def test_spot_is_for_core_nodes_only() -> None:

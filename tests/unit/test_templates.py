@@ -43,6 +43,7 @@ def statements(role: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def test_cfn_lint_has_nothing_to_say() -> None:
     assert [path.name for path in TEMPLATES] == [
+        "adhoc.yaml",
         "analytics.yaml",
         "emr.yaml",
         "firs.yaml",
@@ -75,7 +76,7 @@ def test_nobody_comes_in_from_outside() -> None:
 
 def test_buckets_are_private_encrypted_and_spoken_to_over_tls() -> None:
     buckets = resources("AWS::S3::Bucket")
-    assert len(buckets) == 3
+    assert len(buckets) == 4
     guarded = {policy["Bucket"]["Ref"] for policy in resources("AWS::S3::BucketPolicy").values()}
     assert {name.partition(".")[2] for name in buckets} == guarded
     for bucket in buckets.values():
@@ -131,11 +132,17 @@ def test_clusters_are_encrypted_and_ask_for_imdsv2_and_know_runtime_roles() -> N
 
 def test_the_cluster_here_is_set_up_as_cluster_up_sets_one_up() -> None:
     (found,) = resources("AWS::EMR::Cluster").values()
-    ours = {
-        i["Classification"]: i for i in json.loads((ROOT / "emr_bootstrap/configurations.json").read_text())
-    }
-    for item in found["Configurations"]:
-        assert item.get("ConfigurationProperties", {}) == ours[item["Classification"]]["Properties"]
+
+    def flat(items: list[dict[str, Any]], key: str, at: str = "") -> dict[str, Any]:
+        told: dict[str, Any] = {}
+        for item in items:
+            name = f"{at}/{item['Classification']}"
+            told |= {name: item.get(key, {}), **flat(item.get("Configurations", []), key, name)}
+        return told
+
+    ours = flat(json.loads((ROOT / "emr_bootstrap/configurations.json").read_text()), "Properties")
+    here = flat(found["Configurations"], "ConfigurationProperties")
+    assert here == {name: told for name, told in ours.items() if name != "/spark-defaults"}
     assert {a["Name"] for a in found["Applications"]} == set(ClusterSpec().applications)
     assert found["ReleaseLabel"] == {"Ref": "Release"}
     assert load("emr")["Parameters"]["Release"]["Default"] == ClusterSpec().release

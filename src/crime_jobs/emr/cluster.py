@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from crime_jobs import aws
+from crime_jobs.emr import hue
 from crime_jobs.emr._upload import Part, check_bucket, digest, upload
 from crime_jobs.emr.package import RELEASE
 from crime_jobs.errors import WrongUsage
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 #: The folder of bootstrap actions and configuration; also package data.
 _FOLDER = files("crime_jobs") / "emr_bootstrap"
 _SCRIPT, _CONFIGURATIONS = "python.sh", "configurations.json"
+_HUE_SCRIPT, _HUE_DOCUMENTS = "hue.sh", "hue-documents.json"
 
 #: AWS's managed policy for EMR's service role acts only on what carries this tag
 #: (https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-managed-iam-policies.html).
@@ -179,7 +181,7 @@ def bootstrap_uri(settings: Settings) -> str:
 
 
 def prepare(settings: Settings) -> None:
-    """Upload the bootstrap action if it is not there: before any cluster is made.
+    """Upload the bootstrap actions if they are not there: before any cluster is made.
 
     Parameters
     ----------
@@ -194,7 +196,7 @@ def prepare(settings: Settings) -> None:
     bucket, part = _bootstrap(settings)
     s3 = aws.client("s3", settings)
     check_bucket(s3, bucket, settings)
-    upload(s3, bucket, [part], lambda *_: None)
+    upload(s3, bucket, [part, *_hue(settings)], lambda *_: None)
 
 
 def _bootstrap(settings: Settings) -> tuple[str, Part]:
@@ -204,10 +206,33 @@ def _bootstrap(settings: Settings) -> tuple[str, Part]:
             hint="Give --artifacts s3://…, set CRIME_JOBS_ARTIFACTS, or write it into crime-jobs.toml.",
         )
     bucket, prefix = aws.split_uri(settings.artifacts, "artifacts")
-    body = (_FOLDER / _SCRIPT).read_bytes()
+    return bucket, _part(prefix, "bootstrap action", _SCRIPT, (_FOLDER / _SCRIPT).read_bytes())
+
+
+def _part(prefix: str, kind: str, name: str, body: bytes) -> Part:
     sha256 = digest(body)
-    key = "/".join(filter(None, (prefix, "bootstrap", sha256[:16], _SCRIPT)))
-    return bucket, Part("bootstrap action", key, body, sha256, len(body))
+    key = "/".join(filter(None, (prefix, "bootstrap", sha256[:16], name)))
+    return Part(kind, key, body, sha256, len(body))
+
+
+def _hue(settings: Settings) -> tuple[Part, Part]:
+    """Return what loads the insight queries into Hue, and the queries."""
+    _, prefix = aws.split_uri(settings.artifacts or "", "artifacts")
+    script = (_FOLDER / _HUE_SCRIPT).read_bytes()
+    return (
+        _part(prefix, "bootstrap action of Hue", _HUE_SCRIPT, script),
+        _part(prefix, "documents of Hue", _HUE_DOCUMENTS, hue.fixture_text().encode()),
+    )
+
+
+def _bootstrap_actions(settings: Settings, spec: ClusterSpec, *, transient: bool) -> list[dict[str, Any]]:
+    sent = [{"Name": "Python", "ScriptBootstrapAction": {"Path": bootstrap_uri(settings), "Args": ["3.11"]}}]
+    if "Hue" in spec.applications and not transient:  # who would look into one that ends by itself
+        bucket, _ = _bootstrap(settings)
+        script, documents = (f"s3://{bucket}/{part.key}" for part in _hue(settings))
+        action = {"Path": script, "Args": [documents]}
+        sent.append({"Name": "Questions in Hue", "ScriptBootstrapAction": action})
+    return sent
 
 
 def request(
@@ -261,9 +286,7 @@ def request(
         "AutoTerminationPolicy": {"IdleTimeout": spec.idle_minutes * 60},
         "StepConcurrencyLevel": spec.concurrency,
         "EbsRootVolumeSize": spec.root_gb,
-        "BootstrapActions": [
-            {"Name": "Python", "ScriptBootstrapAction": {"Path": bootstrap_uri(settings), "Args": ["3.11"]}}
-        ],
+        "BootstrapActions": _bootstrap_actions(settings, spec, transient=transient),
         "Configurations": json.loads((_FOLDER / _CONFIGURATIONS).read_text(encoding="utf-8")),
         "VisibleToAllUsers": True,
         "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
