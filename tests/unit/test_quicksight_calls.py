@@ -14,7 +14,7 @@ from botocore.stub import ANY, Stubber
 from typer import Exit
 
 from crime_jobs import cli
-from crime_jobs.adhoc.quicksight import deploy, refresh, rules, service, stack
+from crime_jobs.adhoc.quicksight import deploy, refresh, rules, service, stack, status
 from crime_jobs.adhoc.quicksight.settings import of
 from crime_jobs.adhoc.quicksight.template import template
 from crime_jobs.errors import AwsRefused, BadInput, Interrupted, JobFailed, WrongUsage
@@ -43,7 +43,7 @@ Stubs = Mapping[str, Stubber]
 def clients() -> dict[str, Any]:
     session = get_session()
     session.set_credentials("key", "secret")
-    names = ("quicksight", "cloudformation", "sts", "s3")
+    names = ("quicksight", "cloudformation", "cloudwatch", "sts", "s3")
     return {name: session.create_client(name, region_name=REGION) for name in names}
 
 
@@ -59,7 +59,7 @@ def stubs(clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[
     yield found
     for stub in found.values():
         stub.deactivate()
-    for name in ("quicksight", "cloudformation", "s3"):
+    for name in ("quicksight", "cloudformation", "cloudwatch", "s3"):
         found[name].assert_no_pending_responses()
 
 
@@ -252,6 +252,25 @@ def test_the_command_ends_with_1_where_a_dataset_failed_and_shows_all(
     assert "S3_FILE_INACCESSIBLE" in printed.err
 
 
+def capacity(stubs: Stubs, *values: float) -> None:
+    names = ("spicecapacitylimitinmb", "spicecapacityconsumedinmb")
+    found = [
+        {"Id": name, "Label": name, "Values": [value, 1.0], "Timestamps": [TIME, TIME]}
+        for name, value in zip(names, values, strict=False)
+    ]
+    stubs["cloudwatch"].add_response("get_metric_data", {"MetricDataResults": found})
+
+
+def test_a_capacity_that_nobody_tells_does_not_hide_the_rest(stubs: Stubs) -> None:
+    capacity(stubs, 10_240.0)
+    assert status._capacity(account(), TIME)["error"] == "no metric of the last 90 days"
+    stubs["sts"].add_response("get_caller_identity", {"Account": ACCOUNT})
+    stubs["cloudwatch"].add_client_error("get_metric_data", "AccessDenied", "not allowed", 403)
+    row = status._capacity(account(), TIME)
+    assert row["status"] == "NOT KNOWN"
+    assert "not allowed" in row["error"]
+
+
 def test_status_shows_versions_rows_and_errors(stubs: Stubs, capsys: pytest.CaptureFixture[str]) -> None:
     subscribed(stubs)
     quicksight = stubs["quicksight"]
@@ -280,6 +299,7 @@ def test_status_shows_versions_rows_and_errors(stubs: Stubs, capsys: pytest.Capt
         )
         listed = [] if question == "data_quality" else [old, new]
         quicksight.add_response("list_ingestions", {"Ingestions": listed}, asked)
+    capacity(stubs, 10_240.0, 9_999.0)
     assert cli.main(["quicksight", "status", "--region", REGION, "--output", "json"]) == 0
     rows = {row["part"]: row for row in map(json.loads, capsys.readouterr().out.splitlines())}
     assert rows["dashboard, version 4"]["error"] == "COLUMN_TYPE_MISMATCH: year"
@@ -292,6 +312,10 @@ def test_status_shows_versions_rows_and_errors(stubs: Stubs, capsys: pytest.Capt
         "as_of": "",
         "error": "",
     }
+    assert (rows["SPICE of the region"]["status"], rows["SPICE of the region"]["spice_mb"]) == (
+        "NEARLY FULL",
+        9_999,
+    )
     assert rows["rules"]["as_of"].startswith("2026-11-24T05")
     assert rows["hot_spots"]["status"] == "NOT THERE"
     assert rows["data_quality"]["status"] == "NEVER FILLED"
@@ -478,9 +502,9 @@ def begin(stubs: Stubs, rules_file: Path) -> Begin:
         uploaded(stubs, sent)
         stack_is(stubs, state)
         planned(stubs, "CREATE" if state is None else "UPDATE", sent)
-        for status, more in answers or (("CREATE_IN_PROGRESS", {}), ("CREATE_COMPLETE", {})):
-            change_set(stubs, status, **more)
-            if status == "FAILED":
+        for ended, more in answers or (("CREATE_IN_PROGRESS", {}), ("CREATE_COMPLETE", {})):
+            change_set(stubs, ended, **more)
+            if ended == "FAILED":
                 stubs["cloudformation"].add_response("delete_change_set", {}, {"ChangeSetName": CHANGES})
         work = deploy.Deploying(SETTINGS, of(SETTINGS), sent, said.append)
         return work, work.plan(), said

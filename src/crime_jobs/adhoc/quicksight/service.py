@@ -49,6 +49,7 @@ class Account:
         with aws.refusals("Asking which account this is"):
             self.id: str = aws.client("sts", settings).get_caller_identity()["Account"]
         self.client = aws.client("quicksight", settings)
+        self.metrics = aws.client("cloudwatch", settings)
         self.region = aws.region(settings)
 
     def check(self) -> None:

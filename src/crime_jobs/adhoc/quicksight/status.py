@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from crime_jobs.adhoc.quicksight.refresh import ids, ingested
@@ -12,10 +13,16 @@ from crime_jobs.errors import AwsRefused
 
 MEGABYTE = 1024 * 1024
 _MISSING = "NOT THERE"
+#: Told on a change of 1 MB or more: https://docs.aws.amazon.com/quicksight/latest/user/aggregate-spice-metrics
+_CAPACITY = ("SPICECapacityLimitInMB", "SPICECapacityConsumedInMB")
+_DAY, _DAYS = 86_400, 90
+#: From this share on a row says so: a dataset that does not fit fails.
+_NEARLY = 0.9
+_SPICE = "SPICE of the region"
 
 
 def status(account: Account, name: str) -> list[Row]:
-    """Return a row for the dashboard, and one for each dataset.
+    """Return a row for the dashboard, one for each dataset, and one for all of SPICE in the region.
 
     Parameters
     ----------
@@ -30,7 +37,8 @@ def status(account: Account, name: str) -> list[Row]:
         Part, status, rows and dropped rows of the last ingestion, MB in SPICE, when, and what is wrong.
     """
     found = [_dashboard(account, dashboard_id(name))]
-    return found + [_data_set(account, question, set_id) for question, set_id in ids(name).items()]
+    found += [_data_set(account, question, set_id) for question, set_id in ids(name).items()]
+    return [*found, _capacity(account, datetime.now(UTC))]
 
 
 def _row(part: str, state: str, **more: object) -> Row:
@@ -93,6 +101,39 @@ def _data_set(account: Account, question: str, set_id: str) -> Row:
         as_of=_time(newest["CreatedTime"]),
         error=row["error"],
     )
+
+
+def _capacity(account: Account, now: datetime) -> Row:
+    """Ask what SPICE holds and may hold, for all of the account: no call of QuickSight's tells it."""
+    queries = [
+        {
+            "Id": name.lower(),
+            "MetricStat": {
+                "Metric": {"Namespace": "AWS/QuickSight", "MetricName": name},
+                "Period": _DAY,
+                "Stat": "Maximum",
+            },
+        }
+        for name in _CAPACITY
+    ]
+    try:
+        told = account.call(
+            "Asking CloudWatch for SPICE's capacity",
+            lambda: account.metrics.get_metric_data(
+                MetricDataQueries=queries,
+                StartTime=now - timedelta(days=_DAYS),
+                EndTime=now,
+                ScanBy="TimestampDescending",
+            ),
+        )["MetricDataResults"]
+    except AwsRefused as error:  # the rest is worth telling without it
+        return _row(_SPICE, "NOT KNOWN", error=error.message)
+    newest = {one["Id"]: one["Values"][0] for one in told if one["Values"]}
+    limit, used = (newest.get(name.lower()) for name in _CAPACITY)
+    if limit is None or used is None:
+        return _row(_SPICE, "NOT KNOWN", error=f"no metric of the last {_DAYS} days")
+    full = used >= limit * _NEARLY
+    return _row(_SPICE, "NEARLY FULL" if full else "OK", spice_mb=used, error=f"of {limit:,.0f} MB")
 
 
 def _time(moment: Any) -> str:
