@@ -44,20 +44,21 @@ _CONTROLLED = {"ParameterControls": "ParameterControlId", "FilterControls": "Fil
 
 
 def walk(node: object) -> Iterator[tuple[str, Any]]:
-    """Yield every key with its value, from the outside in.
+    """Yield every key with its value, in whatever order.
 
     Parameters
     ----------
     node
         A structure of dictionaries and lists.
     """
-    if isinstance(node, dict):
-        for key, value in node.items():
-            yield key, value
-            yield from walk(value)
-    elif isinstance(node, list):
-        for item in node:
-            yield from walk(item)
+    left = [node]
+    while left:
+        one = left.pop()
+        if isinstance(one, dict):
+            yield from one.items()
+            left += [value for value in one.values() if isinstance(value, dict | list)]
+        elif isinstance(one, list):
+            left += one
 
 
 def _values(node: object, key: str) -> list[Any]:
