@@ -85,8 +85,10 @@ class Served:
     address: str
 
     def start(self, sql: str, *values: str, **more: Any) -> str:
-        given = {"ExecutionParameters": [*values]} if values else {}
-        given |= {"ResultConfiguration": {"OutputLocation": "s3://results/x/"}} if "WorkGroup" not in more else {}
+        given: dict[str, Any] = {"ExecutionParameters": [*values]} if values else {}
+        given |= (
+            {"ResultConfiguration": {"OutputLocation": "s3://results/x/"}} if "WorkGroup" not in more else {}
+        )
         context = {"QueryExecutionContext": {"Database": "crime"}}
         said = self.client.start_query_execution(**{"QueryString": sql, **given, **context, **more})
         return str(said["QueryExecutionId"])
@@ -112,7 +114,9 @@ class Served:
         pages = self.client.get_paginator("get_query_results").paginate(QueryExecutionId=query)
         rows = [row for page in pages for row in page["ResultSet"]["Rows"]]
         found = [tuple(one.get("VarCharValue") for one in row["Data"]) for row in rows]
-        return found[1:] if sql.lstrip().upper().startswith(("SELECT", "WITH", "VALUES", "EXECUTE")) else found
+        return (
+            found[1:] if sql.lstrip().upper().startswith(("SELECT", "WITH", "VALUES", "EXECUTE")) else found
+        )
 
     def error(self, sql: str, *values: str, **more: Any) -> str:
         said = self.run(sql, *values, **more)

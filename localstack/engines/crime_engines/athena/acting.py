@@ -85,7 +85,7 @@ class Actions:
                 table.told["StorageDescriptor"] = {**table.storage, "Location": statement.location}
         return lines, [described("result", "string")] if lines else []
 
-    def _lenient(self, lenient: bool, do: Any, *given: Any) -> None:  # noqa: FBT001 - IF NOT EXISTS
+    def _lenient(self, lenient: bool, do: Any, *given: Any) -> None:
         try:
             do(*given)
         except Refusal as refusal:
@@ -119,12 +119,16 @@ class Actions:
             table = self._catalog.table(region, base, statement.name[1])
             if table.is_view != (statement.what == "VIEW"):
                 other = "VIEW" if table.is_view else "TABLE"
-                raise QueryFailed(f"{_SEMANTIC} Cannot use DROP {statement.what} on a {other.lower()}: use DROP {other}")
+                raise QueryFailed(
+                    f"{_SEMANTIC} Cannot use DROP {statement.what} on a {other.lower()}: use DROP {other}"
+                )
             self._catalog.drop_table(region, base, statement.name[1])
         except Refusal as refusal:
             if not statement.if_exists:
                 name = ".".join(part for part in statement.name if part)
-                raise QueryFailed(f"{_SEMANTIC} [Error 10001]: {statement.what.title()} not found {name}") from refusal
+                raise QueryFailed(
+                    f"{_SEMANTIC} [Error 10001]: {statement.what.title()} not found {name}"
+                ) from refusal
 
     def _repair(self, table: Table) -> list[str]:
         """Find partitions whose folders are there; those whose folders are gone stay, as in Athena."""
@@ -155,11 +159,15 @@ class Actions:
         names = [str(key["Name"]) for key in table.keys]
         for one in statement.partitions:
             if set(one.values) != set(names):
-                raise QueryFailed(f"{_SEMANTIC} Partition spec {{{one.values}}} does not match the table's keys {names}")
+                raise QueryFailed(
+                    f"{_SEMANTIC} Partition spec {{{one.values}}} does not match the table's keys {names}"
+                )
             values = tuple(one.values[name] for name in names)
             if statement.add:
                 place = {"StorageDescriptor": {"Location": one.location}} if one.location else {}
-                self._lenient(statement.lenient, self._catalog.add_partition, table, {"Values": list(values), **place})
+                self._lenient(
+                    statement.lenient, self._catalog.add_partition, table, {"Values": list(values), **place}
+                )
             elif table.partitions.pop(values, None) is None and not statement.lenient:
                 spec = hive_path(table.keys, values).rstrip("/")
                 raise QueryFailed(f"{_SEMANTIC} [Error 10006]: Partition not found ({spec})")
@@ -176,7 +184,9 @@ class Actions:
             except Refusal as refusal:
                 raise QueryFailed(f"{_SEMANTIC} [Error 10072]: Database does not exist: {where}") from refusal
             lines = sorted(one for one, table in tables.items() if what == "TABLES" or table.is_view)
-            return _matching(lines, statement.pattern), [described("tab_name" if what == "TABLES" else "views", "string")]
+            return _matching(lines, statement.pattern), [
+                described("tab_name" if what == "TABLES" else "views", "string")
+            ]
         if name is None:
             raise QueryFailed(f"{_SEMANTIC} SHOW {what} needs a table")
         table = self._table(name, region, database)
@@ -194,7 +204,9 @@ def _of_a_table(what: str, table: Table) -> Said:
         lines = [hive_path(table.keys, one).rstrip("/") for one in sorted(values)]
         return lines, [described("partition", "string")]
     if what == "COLUMNS":
-        return [f"{column['Name']:<20}" for column in [*table.columns, *table.keys]], [described("field", "string")]
+        return [f"{column['Name']:<20}" for column in [*table.columns, *table.keys]], [
+            described("field", "string")
+        ]
     if what == "TBLPROPERTIES":
         lines = [f"{key}\t{value}" for key, value in sorted(table.parameters.items())]
         return lines, [described("prpt_name", "string"), described("prpt_value", "string")]
@@ -205,7 +217,11 @@ def _of_a_table(what: str, table: Table) -> Said:
         return created(table).splitlines(), [described("createtab_stmt", "string")]
     rows = [_row(column) for column in [*table.columns, *table.keys]]
     if table.keys:
-        head = [_padded("", "", ""), _padded("# Partition Information", "", ""), _padded("# col_name", "data_type", "comment")]
+        head = [
+            _padded("", "", ""),
+            _padded("# Partition Information", "", ""),
+            _padded("# col_name", "data_type", "comment"),
+        ]
         rows += [*head, _padded("", "", ""), *map(_row, table.keys)]
     return rows, [described(one, "string") for one in ("col_name", "data_type", "comment")]
 

@@ -29,7 +29,12 @@ STORED = {
     "PARQUET": (PARQUET, _PARQUET_FORMAT),
     "JSONFILE": (HIVE_JSON, _TEXT_FORMAT),
 }
-_DELIMITERS = {"FIELDS": "field.delim", "LINES": "line.delim", "MAP": "mapkey.delim", "COLLECTION": "collection.delim"}
+_DELIMITERS = {
+    "FIELDS": "field.delim",
+    "LINES": "line.delim",
+    "MAP": "mapkey.delim",
+    "COLLECTION": "collection.delim",
+}
 
 
 def create_table(words: Words) -> CreateTable:
@@ -63,7 +68,9 @@ def create_table(words: Words) -> CreateTable:
         raise SqlWrong("", "no viable alternative at input 'create external': LOCATION is missing", 1, 1)
     at, location = words.start, words.string()
     if not location.startswith("s3://"):
-        raise SqlWrong("", f"The location of a table has to begin with s3://: {location}", *place(words.text, at))
+        raise SqlWrong(
+            "", f"The location of a table has to begin with s3://: {location}", *place(words.text, at)
+        )
     properties = words.pairs() if words.skip("TBLPROPERTIES") else {}
     words.end()
     if {str(c["Name"]) for c in columns} & {str(c["Name"]) for c in keys}:
@@ -97,7 +104,9 @@ def _columns(words: Words) -> list[dict[str, Any]]:
         try:
             duckdb_type(kind)
         except SqlWrong as error:
-            raise SqlWrong("", f"mismatched input '{kind}'. Expecting: <type>", *place(words.text, at)) from error
+            raise SqlWrong(
+                "", f"mismatched input '{kind}'. Expecting: <type>", *place(words.text, at)
+            ) from error
         column: dict[str, Any] = {"Name": name, "Type": {"integer": "int"}.get(kind, kind)}
         if words.skip("COMMENT"):
             column["Comment"] = words.string()

@@ -114,7 +114,9 @@ def _parquet(columns: Columns, files: str, present: Mapping[str, str], *, mixed:
 
 
 def _json(columns: Columns, files: str, settings: Mapping[str, str]) -> str:
-    mapped = {name.removeprefix("mapping."): key for name, key in settings.items() if name.startswith("mapping.")}
+    mapped = {
+        name.removeprefix("mapping."): key for name, key in settings.items() if name.startswith("mapping.")
+    }
     wanted = {str(c["Name"]): mapped.get(str(c["Name"]), str(c["Name"])) for c in columns}
     kinds = {str(c["Name"]): duckdb_type(str(c["Type"])) for c in columns}
     asked = ", ".join(f"{literal(wanted[name])}: {literal(kinds[name])}" for name in wanted)
@@ -122,7 +124,8 @@ def _json(columns: Columns, files: str, settings: Mapping[str, str]) -> str:
     skips = settings.get("ignore.malformed.json", "").lower() == "true"
     return (
         f"SELECT {shown}, __file FROM read_json({files}, format = 'newline_delimited', "
-        f"columns = {{{asked}}}, hive_partitioning = false, filename = '__file', ignore_errors = {str(skips).lower()})"
+        f"columns = {{{asked}}}, hive_partitioning = false, filename = '__file', "
+        f"ignore_errors = {str(skips).lower()})"
     )
 
 
@@ -142,14 +145,15 @@ def _csv(columns: Columns, files: str, settings: Mapping[str, str], skip: int, *
     escape = quote if escape in ("\\", "\\\\") and quote else escape
     return (
         f"SELECT {shown}, __file FROM read_csv({files}, auto_detect = false, header = false, skip = {skip}, "
-        f"columns = {{{asked}}}, delim = {literal(delimiter)}, quote = {literal(quote)}, escape = {literal(escape)}, "
+        f"columns = {{{asked}}}, delim = {literal(delimiter)}, quote = {literal(quote)}, "
+        f"escape = {literal(escape)}, "
         "new_line = '\\n', null_padding = true, strict_mode = false, nullstr = '\x02', "
         "hive_partitioning = false, filename = '__file', parallel = false)"
     )
 
 
 def _value(name: str, kind: str, settings: Mapping[str, str], *, quoted: bool) -> str:
-    """Turn a text of a file into a column's value: LazySimpleSerDe gives NULL for what is none, OpenCSVSerDe fails."""
+    """Turn a text into a column's value: for what is none LazySimpleSerDe gives NULL, OpenCSVSerDe fails."""
     held, made = identifier(name), duckdb_type(kind)
     if quoted:
         return held if made in ("TEXT", "VARCHAR") else f"CAST(nullif({held}, '') AS {made})"

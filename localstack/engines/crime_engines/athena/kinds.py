@@ -14,8 +14,8 @@ from crime_jobs.adhoc.dialect import SqlWrong
 
 #: Precision of a type as ``ColumnInfo`` has it.
 _PRECISION = {
-    "boolean": 0, "tinyint": 3, "smallint": 5, "integer": 10, "bigint": 19, "real": 17, "float": 17, "double": 17,
-    "varchar": 2147483647, "char": 2147483647, "string": 2147483647, "date": 0, "timestamp": 3,
+    "boolean": 0, "tinyint": 3, "smallint": 5, "integer": 10, "bigint": 19, "real": 17, "float": 17,
+    "double": 17, "varchar": 2147483647, "char": 2147483647, "string": 2147483647, "date": 0, "timestamp": 3,
     "timestamp with time zone": 3, "varbinary": 1073741824,
 }  # fmt: skip
 
@@ -72,7 +72,7 @@ def trino_type(text: str) -> str:
     return "timestamp(3)" if made == "timestamp" else made
 
 
-def catalog_type(kind: pa.DataType, said: str) -> str:
+def catalog_type(kind: pa.DataType, said: str) -> str:  # noqa: PLR0911 - a kind a line
     """Return the catalogue's name of the type of a result's column.
 
     Parameters

@@ -52,7 +52,9 @@ class Metadata:
         """Tell of a database."""
         _check(call)
         try:
-            return {"Database": _database(self._catalog.database(call.region, call.params["DatabaseName"]).told)}
+            return {
+                "Database": _database(self._catalog.database(call.region, call.params["DatabaseName"]).told)
+            }
         except Refusal as refusal:
             raise _metadata(refusal) from refusal
 

@@ -7,12 +7,13 @@ import time
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
-
-import duckdb
+from typing import TYPE_CHECKING, Any
 
 from crime_engines.athena.results import Result
 from crime_engines.athena.statements import Statement
+
+if TYPE_CHECKING:
+    import duckdb
 
 ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
 ENGINE = {"SelectedEngineVersion": "AUTO", "EffectiveEngineVersion": "Athena engine version 3"}
@@ -111,7 +112,10 @@ class Query:
             "Query": self.request["QueryString"],
             "StatementType": self.statement.type,
             "SubstatementType": self.statement.substatement or None,
-            "ResultConfiguration": {"OutputLocation": self.location, "EncryptionConfiguration": self.encryption},
+            "ResultConfiguration": {
+                "OutputLocation": self.location,
+                "EncryptionConfiguration": self.encryption,
+            },
             "ResultReuseConfiguration": {"ResultReuseByAgeConfiguration": {"Enabled": False}},
             "QueryExecutionContext": {"Database": self.database, "Catalog": "awsdatacatalog"},
             "Status": status,

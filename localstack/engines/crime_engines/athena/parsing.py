@@ -32,7 +32,19 @@ from crime_jobs.adhoc.dialect import SqlWrong, Unsupported, parse
 
 #: Athena's, by their first words, and not run here.
 _NOT_HERE = (
-    *("DELETE", "UPDATE", "MERGE", "OPTIMIZE", "VACUUM", "CALL", "REFRESH", "GRANT", "REVOKE", "TRUNCATE", "ANALYZE"),
+    *(
+        "DELETE",
+        "UPDATE",
+        "MERGE",
+        "OPTIMIZE",
+        "VACUUM",
+        "CALL",
+        "REFRESH",
+        "GRANT",
+        "REVOKE",
+        "TRUNCATE",
+        "ANALYZE",
+    ),
 )
 
 
@@ -93,7 +105,9 @@ def _ctas(words: Words, hive: Words) -> Statement:
     if_not_exists = words.skip("IF", "NOT", "EXISTS")
     name = words.table()
     if words.word == "(" or hive.word == "":
-        raise SqlWrong("", "CREATE TABLE without EXTERNAL or AS makes an Iceberg table: not supported here", 1, 1)
+        raise SqlWrong(
+            "", "CREATE TABLE without EXTERNAL or AS makes an Iceberg table: not supported here", 1, 1
+        )
     options = _options(words) if words.skip("WITH") else {}
     words.need("AS")
     tree, with_data = words.rest, True

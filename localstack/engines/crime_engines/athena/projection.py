@@ -5,12 +5,11 @@ https://docs.aws.amazon.com/athena/latest/ug/partition-projection-supported-type
 
 from __future__ import annotations
 
+import calendar
 import itertools
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-
-from dateutil.relativedelta import relativedelta
 
 from crime_engines.athena.wrong import QueryFailed
 from crime_engines.glue.catalog import Table, hive_path
@@ -20,7 +19,7 @@ MOST = 1_000_000
 
 _NOW = re.compile(r"NOW(?:\s*(?P<sign>[+-])\s*(?P<count>\d+)\s*(?P<unit>[A-Z]+?)S?)?")
 _UNITS = {"SECOND": "seconds", "MINUTE": "minutes", "HOUR": "hours", "DAY": "days", "WEEK": "weeks"}
-_LONG_UNITS = {"MONTH": "months", "YEAR": "years"}
+_MONTHS = {"MONTH": 1, "YEAR": 12}
 #: Java's letters of a date's format, longest first.
 _LETTERS = {"yyyy": "%Y", "yy": "%y", "MMM": "%b", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M", "ss": "%S"}
 
@@ -63,14 +62,14 @@ def projected(table: Table, fixed: Mapping[str, list[str]]) -> dict[tuple[str, .
         )
     template = table.parameters.get("storage.location.template")
     found = {}
-    for some in itertools.product(*values):
+    for chosen in itertools.product(*values):
         if template:
             place = template
-            for name, value in zip(names, some, strict=True):
+            for name, value in zip(names, chosen, strict=True):
                 place = place.replace(f"${{{name}}}", value)
         else:
-            place = table.location + hive_path(table.keys, some)
-        found[some] = place.rstrip("/") + "/"
+            place = table.location + hive_path(table.keys, chosen)
+        found[chosen] = place.rstrip("/") + "/"
     return found
 
 
@@ -86,8 +85,8 @@ def _values(table: Table, name: str, fixed: list[str] | None) -> list[str]:
     if kind == "injected":
         if not fixed:
             raise QueryFailed(
-                f"CONSTRAINT_VIOLATION: For the injected projected partition column {name}, the WHERE clause must "
-                "contain only static equality conditions, and at least one such condition must be present."
+                f"CONSTRAINT_VIOLATION: For the injected projected partition column {name}, the WHERE clause "
+                "must contain only static equality conditions, and at least one such condition must be present."
             )
         return fixed
     raise _wrong(table, f"Table property 'projection.{name}.type' is missing or not valid: {kind!r}")
@@ -103,7 +102,9 @@ def _integers(table: Table, name: str) -> list[str]:
     except ValueError as error:
         raise _wrong(table, f"'projection.{name}.range', interval or digits is no whole number") from error
     if len(numbers) > MOST:
-        raise _wrong(table, f"'projection.{name}.range' has {len(numbers)} values, at most {MOST} are taken here")
+        raise _wrong(
+            table, f"'projection.{name}.range' has {len(numbers)} values, at most {MOST} are taken here"
+        )
     return [str(number).zfill(width) for number in numbers]
 
 
@@ -122,7 +123,7 @@ def _dates(table: Table, name: str) -> list[str]:
         if len(found) > MOST:
             raise _wrong(table, f"'projection.{name}.range' has more than {MOST} values")
         at += count
-        now = first + _span(unit, at)
+        now = _added(first, unit, at)
     return list(dict.fromkeys(found))
 
 
@@ -145,22 +146,32 @@ def _moment(text: str, form: str) -> datetime:
     if found := _NOW.fullmatch(text.upper()):
         now = datetime.now(UTC).replace(tzinfo=None)
         if found["count"]:
-            span = _span(found["unit"], int(found["count"]))
-            now = now + span if found["sign"] == "+" else now - span
-        return datetime.strptime(now.strftime(form), form)  # noqa: DTZ007 - cut to what the format shows
-    return datetime.strptime(text, form)  # noqa: DTZ007 - a partition's name has no zone
+            now = _added(now, found["unit"], int(found["count"]) * (1 if found["sign"] == "+" else -1))
+        return datetime.strptime(now.strftime(form), form)
+    return datetime.strptime(text, form)
 
 
-def _span(unit: str, count: int) -> timedelta | relativedelta:
-    if unit in _LONG_UNITS:
-        return relativedelta(**{_LONG_UNITS[unit]: count})  # type: ignore[arg-type]
+def _added(moment: datetime, unit: str, count: int) -> datetime:
+    """Add to a moment; a month's day that is not there is its last."""
+    if unit in _MONTHS:
+        months = moment.year * 12 + moment.month - 1 + _MONTHS[unit] * count
+        year, month = divmod(months, 12)
+        return moment.replace(
+            year=year, month=month + 1, day=min(moment.day, calendar.monthrange(year, month + 1)[1])
+        )
     if unit not in _UNITS:
         raise QueryFailed(f"INVALID_TABLE_PROPERTY: {unit} is no unit of an interval")
-    return timedelta(**{_UNITS[unit]: count})
+    return moment + timedelta(**{_UNITS[unit]: count})
 
 
 def _unit_of(form: str) -> str:
-    for mark, unit in (("%S", "SECONDS"), ("%M", "MINUTES"), ("%H", "HOURS"), ("%d", "DAYS"), ("%m", "MONTHS")):
+    for mark, unit in (
+        ("%S", "SECONDS"),
+        ("%M", "MINUTES"),
+        ("%H", "HOURS"),
+        ("%d", "DAYS"),
+        ("%m", "MONTHS"),
+    ):
         if mark in form:
             return unit
     return "YEARS"

@@ -88,10 +88,14 @@ def _put(
 ) -> None:
     if depth > _DEEPEST:
         raise SqlWrong("VIEW_IS_RECURSIVE", "views are nested too deeply", 1, 1)
-    sources = [of for scope in traverse_scope(tree) for of in scope.sources.values() if isinstance(of, exp.Table)]
+    sources = [
+        of for scope in traverse_scope(tree) for of in scope.sources.values() if isinstance(of, exp.Table)
+    ]
     for node in {id(of): of for of in sources}.values():
         if not isinstance(node.this, exp.Identifier):
-            raise SqlWrong("FUNCTION_NOT_FOUND", f"Table function '{node.this.sql()}' not registered", *_at(node, sql))
+            raise SqlWrong(
+                "FUNCTION_NOT_FOUND", f"Table function '{node.this.sql()}' not registered", *_at(node, sql)
+            )
         table = find(node, context, sql)
         if table.is_view:
             inner = parse(view_text(table))

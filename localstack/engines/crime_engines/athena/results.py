@@ -37,7 +37,7 @@ class Result:
     columns: list[dict[str, Any]] = field(default_factory=list)
     lines: list[str] | None = None
     rows: int = 0
-    bytes: int = 0
+    size: int = 0
     updated: int | None = None
     places: list[int] = field(default_factory=list)
 
@@ -84,9 +84,7 @@ def _parsed(text: bytes, columns: int) -> list[list[dict[str, str]]]:
     return rows
 
 
-def write_rows(
-    path: Path, batches: Iterable[pa.RecordBatch], result: Result, kinds: list[str]
-) -> None:
+def write_rows(path: Path, batches: Iterable[pa.RecordBatch], result: Result, kinds: list[str]) -> None:
     """Write a query's rows as they come: every value in quotes, a NULL as nothing at all.
 
     Parameters
@@ -121,7 +119,7 @@ def write_rows(
             _write(writer, pending, schema, kinds)
             result.places.append(sink.tell())
             result.rows += held
-        result.bytes = sink.tell()
+        result.size = sink.tell()
 
 
 def _write(writer: Any, pending: list[pa.RecordBatch], schema: pa.Schema, kinds: list[str]) -> None:

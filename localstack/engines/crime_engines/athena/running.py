@@ -7,10 +7,9 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
-import pyarrow as pa
 from botocore.exceptions import BotoCoreError, ClientError
 from sqlglot import exp
 
@@ -18,16 +17,28 @@ from crime_engines.athena.acting import Actions
 from crime_engines.athena.kinds import described, info
 from crime_engines.athena.model import CANCELLED, Query
 from crime_engines.athena.resolving import Context, resolve
-from crime_engines.athena.viewing import keep_view
 from crime_engines.athena.results import write_metadata, write_rows
 from crime_engines.athena.scanning import Scanner, scans_of
-from crime_engines.athena.statements import CreateView, Ctas, Deallocate, Explain, Insert, Prepare, Select, Unload
+from crime_engines.athena.statements import (
+    CreateView,
+    Ctas,
+    Deallocate,
+    Explain,
+    Insert,
+    Prepare,
+    Select,
+    Unload,
+)
 from crime_engines.athena.store import Store
+from crime_engines.athena.viewing import keep_view
 from crime_engines.athena.writing import Writer
 from crime_engines.athena.wrong import QueryFailed, explained
 from crime_engines.glue.catalog import Catalog
 from crime_engines.protocol import Refusal
 from crime_jobs.adhoc.dialect import SqlWrong, bind, generate
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 log = logging.getLogger("crime_engines")
 
@@ -59,6 +70,7 @@ class Runner:
         self._actions = Actions(catalog, store)
         self._writer = Writer(store, catalog)
         self._lock = threading.Lock()
+        self._buckets: set[str] = set()
         self._made: duckdb.DuckDBPyConnection | None = None
 
     def run(self, query: Query) -> None:
@@ -93,7 +105,9 @@ class Runner:
                 log.exception("query %s", query.id)
                 query.becomes("FAILED", "GENERIC_INTERNAL_ERROR: the engine broke; its log says where")
             else:
-                query.becomes("CANCELLED" if query.stopped else "SUCCEEDED", CANCELLED if query.stopped else None)
+                query.becomes(
+                    "CANCELLED" if query.stopped else "SUCCEEDED", CANCELLED if query.stopped else None
+                )
 
     def stop(self, query: Query) -> None:
         """Stop a query that has not ended.
@@ -124,13 +138,20 @@ class Runner:
                 self._store.prepare(made)
                 self._made = made
             connection = self._made.cursor()
-        for setting in ("TimeZone = 'UTC'", "ieee_floating_point_ops = true", "preserve_insertion_order = true"):
+        for setting in (
+            "TimeZone = 'UTC'",
+            "ieee_floating_point_ops = true",
+            "preserve_insertion_order = true",
+        ):
             connection.execute(f"SET {setting}")
         return connection
 
     def _run(self, query: Query) -> None:
-        if not self._store.has_bucket(query.output):
-            raise QueryFailed(f"Unable to verify/create output bucket {query.output.split('/')[2]}")
+        bucket = query.output.split("/")[2]
+        if bucket not in self._buckets:  # asked once: a question more for each query would be a tenth of it
+            if not self._store.has_bucket(query.output):
+                raise QueryFailed(f"Unable to verify/create output bucket {bucket}")
+            self._buckets.add(bucket)
         with tempfile.TemporaryDirectory(dir=self._prepared()) as name:
             folder = Path(name)
             statement = query.statement
@@ -143,7 +164,9 @@ class Runner:
                         query.connection = None
             else:
                 done = isinstance(statement, Prepare | Deallocate)  # when the statement was taken
-                lines, columns = ([], []) if done else self._actions.act(statement, query.region, query.database)
+                lines, columns = (
+                    ([], []) if done else self._actions.act(statement, query.region, query.database)
+                )
                 query.result.lines, query.result.columns = lines, columns
                 query.passes("rows")
                 path = folder / "result"
@@ -194,9 +217,7 @@ class Runner:
         else:
             self._writer.write(query, statement, connection, sql, folder)
 
-    def _select(
-        self, query: Query, connection: duckdb.DuckDBPyConnection, sql: str, folder: Path
-    ) -> None:
+    def _select(self, query: Query, connection: duckdb.DuckDBPyConnection, sql: str, folder: Path) -> None:
         found = connection.execute(sql)
         said = [str(column[1]) for column in found.description or ()]
         reader = found.to_arrow_reader(_BATCH)

@@ -96,7 +96,9 @@ class Saved:
     def update_named(self, call: Call) -> None:
         """Change a named query."""
         found = self._find_named(call)
-        found |= {key: call.params[key] for key in ("Name", "Description", "QueryString") if key in call.params}
+        found |= {
+            key: call.params[key] for key in ("Name", "Description", "QueryString") if key in call.params
+        }
 
     def delete_named(self, call: Call) -> None:
         """Forget a named query."""
@@ -159,7 +161,9 @@ class Saved:
     def create_prepared(self, call: Call) -> None:
         """Keep a prepared statement."""
         p = call.params
-        self.prepare(call.region, p["WorkGroup"], p["StatementName"], p["QueryStatement"], p.get("Description", ""))
+        self.prepare(
+            call.region, p["WorkGroup"], p["StatementName"], p["QueryStatement"], p.get("Description", "")
+        )
 
     def get_prepared(self, call: Call) -> dict[str, Any]:
         """Tell of a prepared statement."""

@@ -1,8 +1,8 @@
 """What a query reads: tables resolved, partitions pruned, files named, bytes counted.
 
-Bytes are those that Athena would count: of CSV and JSON each needed object whole, as it is stored; of Parquet the column
-chunks of the columns that the query reads, as they are stored, in the partitions that are left. Statistics inside a
-Parquet file are not used, so a row group that Athena could skip counts here.
+Bytes are those that Athena would count: of CSV and JSON each needed object whole, as it is stored; of Parquet the
+column chunks of the columns that the query reads, as they are stored, in the partitions that are left. Statistics
+inside a Parquet file are not used, so a row group that Athena could skip counts here.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.pushdown_predicates import pushdown_predicates
@@ -26,6 +25,9 @@ from crime_engines.athena.store import Found, Store
 from crime_engines.glue.catalog import Table
 from crime_engines.glue.expressions import matching
 from crime_jobs.adhoc.dialect import generate
+
+if TYPE_CHECKING:
+    import duckdb
 
 #: Files whose columns are remembered.
 _REMEMBERED = 20_000
@@ -109,7 +111,9 @@ class Footers:
             with self._lock:
                 if len(self._known) > _REMEMBERED:
                     self._known.clear()
-                self._known |= {(paths[path].uri, paths[path].tag): columns for path, columns in found.items()}
+                self._known |= {
+                    (paths[path].uri, paths[path].tag): columns for path, columns in found.items()
+                }
         return [self._known[file.uri, file.tag] for file in files]
 
 
@@ -147,16 +151,16 @@ def needs(analysed: exp.Query, tables: Mapping[str, Table]) -> dict[str, Need]:
 def _conditions(tree: exp.Expr, alias: str, table: Table, need: Need) -> None:
     keys = {str(key["Name"]) for key in table.keys}
     for part in tree.flatten() if isinstance(tree, exp.And) else [tree]:
-        part = part.unnest()
-        columns = list(part.find_all(exp.Column))
-        if isinstance(part, exp.And):
-            _conditions(part, alias, table, need)
+        inner = part.unnest()
+        columns = list(inner.find_all(exp.Column))
+        if isinstance(inner, exp.And):
+            _conditions(inner, alias, table, need)
         elif (
             columns
             and all(column.table == alias and column.name in keys for column in columns)
-            and not part.find(exp.Query, exp.AggFunc, exp.Window)
+            and not inner.find(exp.Query, exp.AggFunc, exp.Window)
         ):
-            plain = part.copy()
+            plain = inner.copy()
             for column in plain.find_all(exp.Column):
                 column.set("table", None)
             probe = exp.select("1").where(plain, copy=False)
@@ -165,7 +169,11 @@ def _conditions(tree: exp.Expr, alias: str, table: Table, need: Need) -> None:
 
 
 def _fixed(part: exp.Expr, need: Need) -> None:
-    if isinstance(part, exp.EQ) and isinstance(part.this, exp.Column) and isinstance(part.expression, exp.Literal):
+    if (
+        isinstance(part, exp.EQ)
+        and isinstance(part.this, exp.Column)
+        and isinstance(part.expression, exp.Literal)
+    ):
         need.fixed[part.this.name] = [part.expression.name]
     elif isinstance(part, exp.In) and isinstance(part.this, exp.Column):
         values = part.expressions
@@ -198,24 +206,22 @@ class Scanner:
         connection
             For a look into Parquet files.
         """
-        if not table.keys:
-            groups = {(): self._files(table.location)}
-        else:
-            groups = self._partitions(table, need)
+        groups: dict[tuple[str, ...], list[Found]] = (
+            self._partitions(table, need, connection) if table.keys else {(): self._files(table.location)}
+        )
         files = [file for some in groups.values() for file in some]
         columns = [*table.columns, *table.keys]
         if not files:
             empty = ", ".join(
-                f"CAST(NULL AS {duckdb_type(str(c['Type']))}) AS {identifier(str(c['Name']))}" for c in columns
+                f"CAST(NULL AS {duckdb_type(str(c['Type']))}) AS {identifier(str(c['Name']))}"
+                for c in columns
             )
             return Scan(f"SELECT {empty} WHERE false", 0, len(groups))
         if kind_of(table.storage) == PARQUET:
             told = self._footers.of(files, connection)
             present = {name.lower(): name for one in told for name in one}
             mixed = any(set(one) != set(told[0]) for one in told)
-            size = sum(
-                held for one in told for name, held in one.items() if name.lower() in need.columns
-            )
+            size = sum(held for one in told for name, held in one.items() if name.lower() in need.columns)
         else:
             present, mixed, size = {}, False, sum(file.size for file in files)
         paths = [self._store.path(file.uri) for file in files]
@@ -247,7 +253,9 @@ class Scanner:
             f"JOIN (VALUES {rows}) AS p({columns}) ON r.__file = p.f"
         )
 
-    def _partitions(self, table: Table, need: Need) -> dict[tuple[str, ...], list[Found]]:
+    def _partitions(
+        self, table: Table, need: Need, connection: duckdb.DuckDBPyConnection
+    ) -> dict[tuple[str, ...], list[Found]]:
         if is_projected(table):
             places = projected(table, need.fixed)
         else:
@@ -257,14 +265,17 @@ class Scanner:
             }
         left = list(places)
         if need.conditions:
-            left = matching(left, table.keys, " AND ".join(f"({one})" for one in need.conditions))
+            condition = " AND ".join(f"({one})" for one in need.conditions)
+            left = matching(left, table.keys, condition, connection)
         return self._sorted(table, {values: places[values] for values in left})
 
-    def _sorted(self, table: Table, places: Mapping[tuple[str, ...], str]) -> dict[tuple[str, ...], list[Found]]:
+    def _sorted(
+        self, table: Table, places: Mapping[tuple[str, ...], str]
+    ) -> dict[tuple[str, ...], list[Found]]:
         """Find each partition's files, with one list where they are under one place."""
         by_place: dict[str, tuple[str, ...]] = {place: values for values, place in places.items()}
         groups: dict[tuple[str, ...], list[Found]] = {values: [] for values in places}
-        roots = {_common(list(by_place)), *()} if _close(table, by_place) else set(by_place)
+        roots = {_common(list(by_place))} if _close(table, by_place) else set(by_place)
         for root in sorted(roots):
             if not root:
                 continue

@@ -98,8 +98,8 @@ class Athena:
         results = held if configuration["EnforceWorkGroupConfiguration"] else {**held, **given}
         if not (output := results.get("OutputLocation")):
             raise refused(
-                "No output location provided. An output location is required either through the Workgroup result "
-                "configuration setting or as an API input."
+                "No output location provided. An output location is required either through the Workgroup "
+                "result configuration setting or as an API input."
             )
         context = request.get("QueryExecutionContext") or {}
         if (catalog := context.get("Catalog", "AwsDataCatalog")).lower() != "awsdatacatalog":
@@ -131,7 +131,9 @@ class Athena:
         if (parameters := request.get("ExecutionParameters")) and isinstance(found, Select | Show):
             wanted = count_parameters(found.tree) if isinstance(found, Select) else 0
             if wanted != len(parameters):
-                raise refused(f"Incorrect number of parameters: expected {wanted} but found {len(parameters)}")
+                raise refused(
+                    f"Incorrect number of parameters: expected {wanted} but found {len(parameters)}"
+                )
         return found
 
     def _remember(self, query: Query) -> None:
@@ -152,7 +154,11 @@ class Athena:
         return {
             "QueryExecutions": [self._queries[one].told() for one in asked if one in self._queries],
             "UnprocessedQueryExecutionIds": [
-                {"QueryExecutionId": one, "ErrorCode": "404", "ErrorMessage": f"QueryExecution {one} was not found"}
+                {
+                    "QueryExecutionId": one,
+                    "ErrorCode": "404",
+                    "ErrorMessage": f"QueryExecution {one} was not found",
+                }
                 for one in asked
                 if one not in self._queries
             ],
@@ -211,7 +217,11 @@ class Athena:
         return {
             "QueryRuntimeStatistics": {
                 "Timeline": {name: told[name] for name in names},
-                "Rows": {"InputBytes": query.scanned, "OutputRows": query.result.rows, "OutputBytes": query.result.bytes},
+                "Rows": {
+                    "InputBytes": query.scanned,
+                    "OutputRows": query.result.rows,
+                    "OutputBytes": query.result.size,
+                },
             }
         }
 

@@ -16,6 +16,8 @@ from crime_engines.storage import Storage, split
 
 #: Objects that one request removes at most.
 _REMOVED = 1000
+#: Bytes from which an object is written in parts.
+_ONE_PART = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,10 @@ class S3Store:
             more = {"ServerSideEncryption": "AES256"}
         elif kind == "SSE_KMS":
             more = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": str((encryption or {})["KmsKey"])}
-        self._storage.client.upload_file(str(path), bucket, key, ExtraArgs=more)
+        if path.stat().st_size < _ONE_PART:
+            self._storage.client.put_object(Bucket=bucket, Key=key, Body=path.read_bytes(), **more)
+        else:
+            self._storage.client.upload_file(str(path), bucket, key, ExtraArgs=more)
 
     def remove(self, uris: Iterable[str]) -> None:
         """Remove objects."""
@@ -149,5 +154,7 @@ def _httpfs() -> Path:
     folder = Path(found.origin).parent / "extensions" / f"v{duckdb.__version__}"
     path = folder / "httpfs.duckdb_extension"
     if not path.is_file():
-        raise RuntimeError(f"duckdb-extension-httpfs is not of DuckDB {duckdb.__version__}: {path} is missing.")
+        raise RuntimeError(
+            f"duckdb-extension-httpfs is not of DuckDB {duckdb.__version__}: {path} is missing."
+        )
     return path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import duckdb
+from typing import TYPE_CHECKING
 
 from crime_engines.athena.kinds import catalog_type
 from crime_engines.athena.model import Query
@@ -10,6 +10,9 @@ from crime_engines.athena.resolving import view_held
 from crime_engines.athena.statements import CreateView
 from crime_engines.athena.wrong import QueryFailed
 from crime_engines.glue.catalog import Catalog
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 def keep_view(
@@ -40,7 +43,9 @@ def keep_view(
     ]
     there = catalog.database(query.region, database).tables.get(name)
     if there is not None and not (statement.replace and there.is_view):
-        raise QueryFailed(f"{'VIEW' if there.is_view else 'TABLE'}_ALREADY_EXISTS: line 1:1: '{database}.{name}' already exists")
+        raise QueryFailed(
+            f"{'VIEW' if there.is_view else 'TABLE'}_ALREADY_EXISTS: line 1:1: '{database}.{name}' already exists"
+        )
     given = {
         "Name": name,
         "TableType": "VIRTUAL_VIEW",

@@ -49,7 +49,9 @@ class Workgroups:
         """
         with self._lock:
             if name == PRIMARY and (region, name) not in self._groups:
-                self._add(region, {"Name": PRIMARY, "Configuration": {"EnforceWorkGroupConfiguration": False}})
+                self._add(
+                    region, {"Name": PRIMARY, "Configuration": {"EnforceWorkGroupConfiguration": False}}
+                )
             found = self._groups.get((region, name))
         if found is None:
             raise refused(f"WorkGroup {name} is not found.", "INVALID_INPUT")
@@ -92,7 +94,8 @@ class Workgroups:
         with self._lock:
             found = [group for (region, _), group in sorted(self._groups.items()) if region == call.region]
         short = [
-            {key: one[key] for key in ("Name", "State", "Description", "CreationTime")} | {"EngineVersion": ENGINE}
+            {key: one[key] for key in ("Name", "State", "Description", "CreationTime")}
+            | {"EngineVersion": ENGINE}
             for one in found
         ]
         page, token = page_of(short, call)
@@ -132,7 +135,9 @@ class Workgroups:
 def _check(configuration: dict[str, Any]) -> None:
     results = configuration.get("ResultConfiguration") or {}
     check_results(results)
-    if configuration.get("CustomerContentEncryptionConfiguration") or configuration.get("IdentityCenterConfiguration"):
+    if configuration.get("CustomerContentEncryptionConfiguration") or configuration.get(
+        "IdentityCenterConfiguration"
+    ):
         raise refused("Spark workgroups and Identity Center are not supported here.")
     if (configuration.get("ManagedQueryResultsConfiguration") or {}).get("Enabled"):
         raise refused("Managed query results are not supported here.")

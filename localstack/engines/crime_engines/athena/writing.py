@@ -6,11 +6,10 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import duckdb
-import pyarrow as pa
 
 from crime_engines.athena.creating import HIVE_JSON, LAZY, PARQUET, STORED
 from crime_engines.athena.formats import identifier, kind_of, literal
@@ -19,11 +18,16 @@ from crime_engines.athena.model import Query
 from crime_engines.athena.statements import Ctas, Insert, Name, Unload
 from crime_engines.athena.store import Store
 from crime_engines.athena.wrong import QueryFailed
-from crime_engines.glue.catalog import Catalog, Table
+from crime_engines.glue.catalog import Catalog
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 #: Options that CTAS and UNLOAD take here, and those of Athena's that are refused by name.
-_TAKEN = {"format", "external_location", "partitioned_by", "write_compression", "parquet_compression", "compression",
-          "field_delimiter"}  # fmt: skip
+_TAKEN = {
+    *("format", "external_location", "partitioned_by", "field_delimiter"),
+    *("write_compression", "parquet_compression", "compression"),
+}
 _CODECS = {"NONE", "SNAPPY", "GZIP", "ZSTD"}
 
 
@@ -62,14 +66,20 @@ class Shape:
         form = str(options.get("format", "PARQUET")).upper()
         if form not in ("PARQUET", "TEXTFILE", "JSON"):
             raise QueryFailed(f"NOT_SUPPORTED: format {form} is not supported here")
-        codec = options.get("write_compression") or options.get("compression") or options.get("parquet_compression")
+        codec = (
+            options.get("write_compression")
+            or options.get("compression")
+            or options.get("parquet_compression")
+        )
         found = str(codec or "GZIP").upper()
         if found not in _CODECS or (form != "PARQUET" and found == "SNAPPY"):
             raise QueryFailed(f"NOT_SUPPORTED: {found} of {form} is not supported here")
         keys = options.get("partitioned_by", [])
         if not isinstance(keys, list):
             raise QueryFailed("INVALID_TABLE_PROPERTY: partitioned_by is not an ARRAY")
-        return cls(form, found, [str(key).lower() for key in keys], str(options.get("field_delimiter", "\x01")))
+        return cls(
+            form, found, [str(key).lower() for key in keys], str(options.get("field_delimiter", "\x01"))
+        )
 
     @property
     def ending(self) -> str:
@@ -132,7 +142,9 @@ class Writer:
             self._empty(statement.target, statement.target)
             columns = _columns(connection, sql)
             _check_keys(shape, columns)
-            query.result.updated = self._objects(query, connection, sql, folder, statement.target, shape, columns)[1]
+            query.result.updated = self._objects(
+                query, connection, sql, folder, statement.target, shape, columns
+            )[1]
 
     def _ctas(
         self, query: Query, statement: Ctas, connection: duckdb.DuckDBPyConnection, sql: str, folder: Path
@@ -142,14 +154,18 @@ class Writer:
         if name in base.tables:
             if statement.if_not_exists:
                 return
-            raise QueryFailed(f"TABLE_ALREADY_EXISTS: line 1:1: Destination table 'awsdatacatalog.{database}.{name}' already exists")
+            raise QueryFailed(
+                f"TABLE_ALREADY_EXISTS: line 1:1: Destination table 'awsdatacatalog.{database}.{name}' already exists"
+            )
         shape = Shape.of(statement.options)
         place = statement.options.get("external_location") or f"{query.output}tables/{query.id}/"
         self._empty(str(place), f"{database}.{name}")
         columns = _columns(connection, sql)
         for at, column in enumerate(columns):
             if column[0].startswith("_col"):
-                raise QueryFailed(f"MISSING_COLUMN_NAME: line 1:1: Column name not specified at position {at + 1}")
+                raise QueryFailed(
+                    f"MISSING_COLUMN_NAME: line 1:1: Column name not specified at position {at + 1}"
+                )
         _check_keys(shape, columns)
         groups: set[tuple[str, ...]] = set()
         if statement.with_data:
@@ -168,11 +184,15 @@ class Writer:
         table = self._catalog.table(query.region, *_named(statement.name, query))
         kind = kind_of(table.storage)
         if kind == "csv" or int(table.parameters.get("skip.header.line.count", "0") or 0):
-            raise QueryFailed("NOT_SUPPORTED: INSERT INTO a table of OpenCSVSerde or with headers is not supported here")
+            raise QueryFailed(
+                "NOT_SUPPORTED: INSERT INTO a table of OpenCSVSerde or with headers is not supported here"
+            )
         settings = dict((table.storage.get("SerdeInfo") or {}).get("Parameters") or {})
         keys = [str(key["Name"]) for key in table.keys]
         form = {"parquet": "PARQUET", "json": "JSON", "text": "TEXTFILE"}[kind]
-        shape = Shape(form, "SNAPPY" if form == "PARQUET" else "GZIP", keys, settings.get("field.delim", "\x01"))
+        shape = Shape(
+            form, "SNAPPY" if form == "PARQUET" else "GZIP", keys, settings.get("field.delim", "\x01")
+        )
         wanted = [*table.columns, *table.keys]
         given = _columns(connection, sql)
         names = list(statement.columns) or [str(column["Name"]) for column in wanted][: len(given)]
@@ -262,8 +282,8 @@ def _check_keys(shape: Shape, columns: list[tuple[str, str]]) -> None:
     names = [name.lower() for name, _ in columns]
     if shape.keys and names[-len(shape.keys) :] != shape.keys:
         raise QueryFailed(
-            f"HIVE_COLUMN_ORDER_MISMATCH: Partition keys must be the last columns in the table and in the same order as "
-            f"the table properties: [{', '.join(shape.keys)}]"
+            "HIVE_COLUMN_ORDER_MISMATCH: Partition keys must be the last columns in the table and in the same "
+            f"order as the table properties: [{', '.join(shape.keys)}]"
         )
     if shape.keys and len(shape.keys) == len(names):
         raise QueryFailed("INVALID_TABLE_PROPERTY: a table has to have a column that is no partition key")
@@ -284,7 +304,9 @@ def _input(name: str, place: str, columns: list[tuple[str, str]], shape: Shape) 
         "JSON": (HIVE_JSON, STORED["JSONFILE"][1]),
         "TEXTFILE": (LAZY, STORED["TEXTFILE"][1]),
     }[shape.format]
-    settings = {"field.delim": shape.delimiter} if shape.format == "TEXTFILE" else {"serialization.format": "1"}
+    settings = (
+        {"field.delim": shape.delimiter} if shape.format == "TEXTFILE" else {"serialization.format": "1"}
+    )
     return {
         "Name": name,
         "TableType": "EXTERNAL_TABLE",

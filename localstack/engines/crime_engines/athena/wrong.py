@@ -29,7 +29,7 @@ _CAST = re.compile(r"Could not convert string '(?P<value>.*?)' to (?P<kind>\w+)"
 _KINDS = {"INT32": "INT", "INT64": "BIGINT", "DOUBLE": "DOUBLE", "DATE": "DATE", "BOOL": "BOOLEAN"}
 
 
-def explained(error: duckdb.Error) -> QueryFailed:
+def explained(error: duckdb.Error) -> QueryFailed:  # noqa: PLR0911 - an error a line
     """Say in Athena's words what DuckDB says.
 
     Parameters
@@ -47,7 +47,9 @@ def explained(error: duckdb.Error) -> QueryFailed:
     if isinstance(error, duckdb.OutOfRangeException):
         return QueryFailed(f"NUMERIC_VALUE_OUT_OF_RANGE: {text}")
     if isinstance(error, duckdb.OutOfMemoryException):
-        return QueryFailed(f"EXCEEDED_LOCAL_MEMORY_LIMIT: Query exhausted resources at this scale factor: {text}")
+        return QueryFailed(
+            f"EXCEEDED_LOCAL_MEMORY_LIMIT: Query exhausted resources at this scale factor: {text}"
+        )
     if isinstance(error, duckdb.HTTPException | duckdb.IOException):
         return QueryFailed(f"HIVE_CANNOT_OPEN_SPLIT: {text}")
     if isinstance(error, duckdb.ConversionException | duckdb.InvalidInputException):

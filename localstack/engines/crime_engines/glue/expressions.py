@@ -13,8 +13,31 @@ from sqlglot.errors import SqlglotError
 from crime_engines.protocol import Refusal
 
 _ALLOWED = (
-    *(exp.And, exp.Or, exp.Not, exp.Paren, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.In, exp.Like),
-    *(exp.Between, exp.Is, exp.Null, exp.Column, exp.Identifier, exp.Literal, exp.Neg, exp.Cast, exp.DataType),
+    *(
+        exp.And,
+        exp.Or,
+        exp.Not,
+        exp.Paren,
+        exp.EQ,
+        exp.NEQ,
+        exp.GT,
+        exp.GTE,
+        exp.LT,
+        exp.LTE,
+        exp.In,
+        exp.Like,
+    ),
+    *(
+        exp.Between,
+        exp.Is,
+        exp.Null,
+        exp.Column,
+        exp.Identifier,
+        exp.Literal,
+        exp.Neg,
+        exp.Cast,
+        exp.DataType,
+    ),
 )
 
 
@@ -59,7 +82,10 @@ class Expression:
 
 
 def matching(
-    values: Sequence[tuple[str, ...]], keys: Sequence[Mapping[str, Any]], condition: str
+    values: Sequence[tuple[str, ...]],
+    keys: Sequence[Mapping[str, Any]],
+    condition: str,
+    connection: duckdb.DuckDBPyConnection | None = None,
 ) -> list[tuple[str, ...]]:
     """Return the partitions that a condition is true of.
 
@@ -71,6 +97,8 @@ def matching(
         The partition keys with their types.
     condition
         In DuckDB's SQL, over the keys' names.
+    connection
+        Where it is asked; one of its own if not given.
     """
     if not values:
         return []
@@ -79,11 +107,12 @@ def matching(
     held = {f"v{at}": [one[at] for one in values] for at in range(len(keys))}
     kinds = [exp.DataType.build(str(key["Type"]), dialect="hive").sql("duckdb") for key in keys]
     typed = ", ".join(
-        f'TRY_CAST(v{at} AS {kind}) AS "{key["Name"]}"' for at, (key, kind) in enumerate(zip(keys, kinds, strict=True))
+        f'TRY_CAST(v{at} AS {kind}) AS "{key["Name"]}"'
+        for at, (key, kind) in enumerate(zip(keys, kinds, strict=True))
     )
-    with duckdb.connect() as connection:
-        connection.register("held", pa.table({**held, "nth": range(len(values))}))
-        found = connection.execute(
+    with connection.cursor() if connection else duckdb.connect() as asked:
+        asked.register("held", pa.table({**held, "nth": range(len(values))}))
+        found = asked.execute(
             f"SELECT nth FROM (SELECT nth, {typed} FROM held) WHERE {condition} ORDER BY nth"  # noqa: S608 - a checked tree
         ).fetchall()
-    return [values[at] for (at,) in found]
+    return [values[nth] for (nth,) in found]
