@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from crime_harness import engines, flink, install, oracle, sql_server, stack
+from crime_harness import engines, flink, install, oracle, questions, sql_server, stack
 from crime_harness.files import only_one
 from crime_harness.places import DEFAULT_PORT, Places, pinned
 from crime_harness.steps import Steps
@@ -115,6 +115,8 @@ def _start(places: Places, supervisor: Supervisor, port: int) -> list[Record | N
             stack.write_settings(places, installed, server.endpoint, others)
             for known in started:
                 supervisor.ready(known)
+            steps.do("The lake that was built", lambda: questions.copy_lake(server.endpoint))
+            steps.do("Athena's tables and questions", lambda: questions.lay_out(places))
         except BaseException:  # also Ctrl-C: no half-made stack stays
             _remove(places, supervisor)
             raise

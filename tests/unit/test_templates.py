@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from cfnlint.decode import cfn_yaml  # type: ignore[import-untyped]
 
+from crime_jobs.adhoc.asking import SqlSettings
 from crime_jobs.emr._schedule_table import Table
 from crime_jobs.emr.cluster import ClusterSpec
 from crime_jobs.model.streams import StreamSettings
@@ -164,6 +165,7 @@ def test_outputs_say_which_setting_they_are() -> None:
         "cluster": set(ClusterSpec.model_fields),
         "schedule": set(Table.model_fields),
         "stream": set(StreamSettings.model_fields),
+        "sql": set(SqlSettings.model_fields),
     }
     told = set()
     for path in TEMPLATES:

@@ -91,7 +91,7 @@ class Saved:
                 if region == call.region and told["WorkGroup"] == group
             ]
         page, token = page_of(found, call)
-        return {"NamedQueryIds": page, "NextToken": token}
+        return {"NamedQueryIds": page or None, "NextToken": token}  # the model knows no empty list
 
     def update_named(self, call: Call) -> None:
         """Change a named query."""
@@ -126,7 +126,7 @@ class Saved:
                 "StatementName": name,
                 "QueryStatement": text,
                 "WorkGroupName": group,
-                "Description": description,
+                "Description": description or None,
                 "LastModifiedTime": datetime.now(UTC),
             }
 
