@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -10,7 +11,6 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,61 +22,20 @@ from sqlalchemy import Engine, MetaData, Table, create_engine, func, select, tex
 from crime_harness import processes, sql_server
 from crime_harness.places import Places
 from crime_harness.supervisor import State, Supervisor
-from crime_jobs.hivesql import find
+from crime_jobs.emr import hue
+from crime_jobs.hivesql import Script, find, split
 from crime_jobs.hivesql._ddl import DATABASE
 from crime_jobs.model.tables import TABLES
 from tests.localstack.conftest import free_port, harness
+from tests.localstack.thrift import Sql, sql
 
+__all__ = ["sql"]  # the fixture
 pytestmark = pytest.mark.localstack
 
 TOP = (
     "SELECT state, cases, rate_per_lakh FROM crime_by_region "
     "WHERE level = 'state' AND year = 2013 AND crime_group = 'all_ipc' ORDER BY cases DESC, state LIMIT 5"
 )
-
-
-@dataclass(frozen=True)
-class Sql:
-    """The running server."""
-
-    state: Path
-    port: int
-    lake: Path
-    said: str
-
-    def ask(self, sql: str, **more: Any) -> list[tuple[Any, ...]]:
-        """Ask as a client of its own."""
-        link = hive.connect("127.0.0.1", self.port, username="tester", database=DATABASE, **more)
-        try:
-            cursor = link.cursor()
-            cursor.execute(sql)
-            rows: list[tuple[Any, ...]] = cursor.fetchall()
-            return rows
-        finally:
-            link.close()
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return harness("sql-server", *arguments, CRIME_HARNESS_STATE=str(self.state))
-
-    def start(self) -> subprocess.CompletedProcess[str]:
-        return self.run("--lake", str(self.lake), "--port", str(self.port))
-
-    @property
-    def supervisor(self) -> Supervisor:
-        return Supervisor(Places.of(self.state).run)
-
-
-@pytest.fixture(scope="module")
-def sql(built_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sql]:
-    """One server for all tests here; the last of them kills it."""
-    state, port = tmp_path_factory.mktemp("sql-server"), free_port()
-    asked = Sql(state, port, built_lake, "")
-    started = asked.start()
-    assert started.returncode == 0, started.stderr
-    try:
-        yield Sql(state, port, built_lake, started.stdout)
-    finally:
-        sql_server.stop(Places.of(state))
 
 
 def mart(lake: Path, query: str) -> list[tuple[Any, ...]]:
@@ -120,6 +79,18 @@ def test_an_insight_of_hive_is_asked_as_it_stands(sql: Sql) -> None:
     )
     assert rows
     assert sorted(found, key=str) == sorted(rows, key=str)
+
+
+@pytest.mark.parametrize(
+    "script", [s for name in ("40", "42", "46") for s in find(name)], ids=lambda s: s.name
+)
+def test_what_hue_is_given_asks_what_the_script_asks(sql: Sql, script: Script) -> None:
+    """Hue's editor puts a value in the place of `${name=default}` before it sends a statement."""
+    (plain,) = (s.text for s in script.statements if s.text.startswith("SELECT"))
+    (hues,) = (s.text for s in split(hue.statement(script.text)))
+    filled = re.sub(r"\$\{\w+=([^}]*)\}", r"\1", hues)
+    assert filled != plain or not script.variables
+    assert sorted(sql.ask(filled), key=str) == sorted(sql.ask(plain), key=str)
 
 
 def test_wrong_sql_is_refused_with_line_and_column(sql: Sql) -> None:
