@@ -21,7 +21,7 @@ function showQuery(id) {
   const queries = ASKED.get(id) ?? [];
   $(`${id}-sql`).querySelector('.statements').replaceChildren(...queries.flatMap(query => [
     element('p', { class: 'fine' }, `${D.statements[query[0]].title}. On a terminal: `, element('code', {}, command(query))),
-    element('pre', { tabindex: 0, role: 'region', 'aria-label': `Statement of ${query[0]}`, 'data-question': query[0], 'data-given': JSON.stringify(query[1]) }, element('code', {}, statement(query)))]));
+    element('pre', { tabindex: 0, role: 'group', 'aria-label': `Statement of ${query[0]}`, 'data-question': query[0], 'data-given': JSON.stringify(query[1]) }, element('code', {}, statement(query)))]));
 }
 
 function csvOf(records) {
