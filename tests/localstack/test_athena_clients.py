@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import pandas as pd
+import pandas as pd  # type: ignore[import-untyped]
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -28,7 +28,9 @@ ROWS = pd.DataFrame(
         "state": ["Tamil Nadu", 'Andaman "A & N", Islands', "केरल", None],
         "cases": [3, 1, 2, 10],
         "rate": [0.5, 1e10, None, 2.25],
-        "seen": pd.to_datetime(["2014-01-01 00:00:00", "2014-01-02 03:04:05.678", None, "2015-06-07 08:09:10"], format="ISO8601"),
+        "seen": pd.to_datetime(
+            ["2014-01-01 00:00:00", "2014-01-02 03:04:05.678", None, "2015-06-07 08:09:10"], format="ISO8601"
+        ),
     }
 )
 
@@ -47,7 +49,10 @@ class Room:
         athena = self.stack.client("athena")
         given = {"ExecutionParameters": [*values]} if values else {}
         query = athena.start_query_execution(
-            QueryString=sql, WorkGroup=self.workgroup, QueryExecutionContext={"Database": self.database}, **given
+            QueryString=sql,
+            WorkGroup=self.workgroup,
+            QueryExecutionContext={"Database": self.database},
+            **given,
         )["QueryExecutionId"]
         while True:
             said: dict[str, Any] = athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]
@@ -104,9 +109,15 @@ def session(room: Room, monkeypatch: pytest.MonkeyPatch) -> boto3.Session:
 
 def test_rows_come_from_objects_in_s3_and_the_bytes_are_those_read(room: Room) -> None:
     said = room.run("SELECT state, cases FROM facts WHERE year = 2014 ORDER BY cases")
-    text = room.stack.client("s3").get_object(
-        Bucket="crime-lake", Key=said["ResultConfiguration"]["OutputLocation"].removeprefix("s3://crime-lake/")
-    )["Body"].read().decode()
+    text = (
+        room.stack.client("s3")
+        .get_object(
+            Bucket="crime-lake",
+            Key=said["ResultConfiguration"]["OutputLocation"].removeprefix("s3://crime-lake/"),
+        )["Body"]
+        .read()
+        .decode()
+    )
     assert text == '"state","cases"\n"Tamil Nadu","3"\n,"10"\n'
     key = f"{room.place.removeprefix('s3://crime-lake/')}/year=2014/part.parquet"
     held = room.stack.client("s3").get_object(Bucket="crime-lake", Key=key)["Body"].read()
@@ -119,9 +130,9 @@ def test_csv_json_and_gz_are_read_where_they_are(room: Room) -> None:
     import gzip
 
     s3, base = room.stack.client("s3"), f"{room.place}-text".removeprefix("s3://crime-lake/")
-    lines = gzip.compress('{"fir_key":"a\\u0027b","n":1}\n{"fir_key":"c","n":null}\n'.encode())
+    lines = gzip.compress(b'{"fir_key":"a\\u0027b","n":1}\n{"fir_key":"c","n":null}\n')
     s3.put_object(Bucket="crime-lake", Key=f"{base}/json/x.json.gz", Body=lines)
-    s3.put_object(Bucket="crime-lake", Key=f"{base}/csv/x.csv", Body="state,n\n\"a, \"\"b\"\"\",1\nc,2\n".encode())
+    s3.put_object(Bucket="crime-lake", Key=f"{base}/csv/x.csv", Body=b'state,n\n"a, ""b""",1\nc,2\n')
     room.run(
         "CREATE EXTERNAL TABLE j (fir_key string, n int) ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe' "
         f"LOCATION 's3://crime-lake/{base}/json/'"
@@ -163,8 +174,11 @@ def test_awswrangler_makes_tables_that_athena_reads(room: Room, session: boto3.S
         frame, path=f"{room.place}-wr/", dataset=True, database=room.database, table="wr",
         partition_cols=["kind"], boto3_session=session,
     )  # fmt: skip
-    assert room.rows("SELECT kind, sum(n) FROM wr GROUP BY kind ORDER BY kind")[1:] == [["a", "1"], ["b", "5"]]
-    assert sorted(wr.catalog.get_table_types(room.database, "wr", boto3_session=session)) == ["kind", "n"]
+    assert room.rows("SELECT kind, sum(n) FROM wr GROUP BY kind ORDER BY kind")[1:] == [
+        ["a", "1"],
+        ["b", "5"],
+    ]
+    assert sorted(wr.catalog.get_table_types(room.database, "wr", boto3_session=session) or {}) == ["kind", "n"]
     assert len(wr.catalog.get_partitions(room.database, "wr", boto3_session=session)) == 2
 
 
@@ -176,7 +190,11 @@ def test_pyathena_has_its_cursors(room: Room, session: boto3.Session) -> None:
     def cursor(kind: Any = None) -> Any:
         more = {"cursor_class": kind} if kind else {}
         made = connect(
-            work_group=room.workgroup, schema_name=room.database, region_name="us-east-1", poll_interval=0.05, **more
+            work_group=room.workgroup,
+            schema_name=room.database,
+            region_name="us-east-1",
+            poll_interval=0.05,
+            **more,
         )
         return made.cursor()
 
@@ -188,7 +206,11 @@ def test_pyathena_has_its_cursors(room: Room, session: boto3.Session) -> None:
         ("cases", "bigint"), ("rate", "double"), ("seen", "timestamp"),
     ]  # fmt: skip
     evil = "x' OR '1'='1"
-    plain.execute("SELECT ? AS v FROM facts WHERE state = ?", [f"'{evil.replace(chr(39), chr(39) * 2)}'", "'केरल'"], paramstyle="qmark")
+    plain.execute(
+        "SELECT ? AS v FROM facts WHERE state = ?",
+        [f"'{evil.replace(chr(39), chr(39) * 2)}'", "'केरल'"],
+        paramstyle="qmark",
+    )
     assert plain.fetchall() == [(evil,)]
     by_name = cursor(DictCursor)
     by_name.execute("SELECT year, count(*) AS n FROM facts GROUP BY year ORDER BY year")
@@ -212,7 +234,9 @@ def test_the_aws_cli_asks_and_is_answered(room: Room) -> None:
         f"Database={room.database}", "--query-string", "SELECT max(cases) AS most FROM facts WHERE year = ?",
         "--execution-parameters", "2013",
     )["QueryExecutionId"]  # fmt: skip
-    while aws("athena", "get-query-execution", "--query-execution-id", query)["QueryExecution"]["Status"]["State"] in ("QUEUED", "RUNNING"):
+    while aws("athena", "get-query-execution", "--query-execution-id", query)["QueryExecution"]["Status"][
+        "State"
+    ] in ("QUEUED", "RUNNING"):
         time.sleep(0.1)
     rows = aws("athena", "get-query-results", "--query-execution-id", query)["ResultSet"]["Rows"]
     assert [row["Data"][0]["VarCharValue"] for row in rows] == ["most", "2"]
@@ -223,7 +247,8 @@ def test_a_million_rows_go_through_s3_in_parts(room: Room, tmp_path: Path) -> No
     said = room.run("SELECT i, 'a text of some length' AS t FROM UNNEST(sequence(1, 1000000)) AS u(i)")
     athena, query = room.stack.client("athena"), said["QueryExecutionId"]
     size = room.stack.client("s3").head_object(
-        Bucket="crime-lake", Key=said["ResultConfiguration"]["OutputLocation"].removeprefix("s3://crime-lake/")
+        Bucket="crime-lake",
+        Key=said["ResultConfiguration"]["OutputLocation"].removeprefix("s3://crime-lake/"),
     )["ContentLength"]
     assert size > 30_000_000
     page = athena.get_query_results(QueryExecutionId=query, NextToken="999990")["ResultSet"]["Rows"]

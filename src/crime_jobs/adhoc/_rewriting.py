@@ -213,6 +213,46 @@ def _as_date(node: exp.Expr, sql: str) -> exp.Expr | None:
     return exp.cast(node.copy(), "DATE")
 
 
+def _div(node: exp.Div, sql: str) -> exp.Expr | None:
+    """Divide as Athena does: whole numbers to a whole number, decimals to their larger scale, by zero never.
+
+    Numbers with a point are decimals to Athena, so that ``1 / 3.0`` is ``0.3``.
+    """
+    del sql
+    left, right = _scale(node.this), _scale(node.expression)
+    if left is None or right is None:
+        return None
+    by = node.expression.copy()
+    if not (by.is_number and by.to_py()) and not by.find(exp.Placeholder):  # a "?" can't be there twice
+        by = _filled("CASE WHEN _1 = 0 THEN error('Division by zero') ELSE _1 END", [by])
+    if left[1] or right[1]:
+        divided = exp.Div(this=node.this.copy(), expression=by)
+        return exp.cast(divided, f"DECIMAL(38, {max(left[0], right[0])})", dialect="duckdb")
+    return exp.paren(exp.IntDiv(this=node.this.copy(), expression=by), copy=False)
+
+
+def _scale(node: exp.Expr) -> tuple[int, bool] | None:
+    """Return the scale of an exact number and whether it is a decimal; nothing for what may be neither."""
+    if isinstance(node, exp.Paren | exp.Neg):
+        return _scale(node.this)
+    if isinstance(node, exp.Literal):
+        plain = not node.is_string and "e" not in node.name.lower()
+        return (len(node.name.partition(".")[2]), "." in node.name) if plain else None
+    if isinstance(node, exp.Mul | exp.Add | exp.Sub):
+        left, right = _scale(node.this), _scale(node.expression)
+        if left is None or right is None:
+            return None
+        scale = left[0] + right[0] if isinstance(node, exp.Mul) else max(left[0], right[0])
+        return scale, left[1] or right[1]
+    kind = node.to if isinstance(node, exp.Cast) else node.type
+    if kind is None:
+        return None
+    if kind.is_type(exp.DType.DECIMAL):
+        parts = kind.expressions
+        return (int(parts[1].name) if len(parts) > 1 else 0), True
+    return (0, False) if kind.is_type(*_INTEGERS) else None
+
+
 def _approx_distinct(node: exp.ApproxDistinct, sql: str) -> exp.Expr:
     """Count exactly: that is within any error that is asked for."""
     del sql
@@ -276,6 +316,7 @@ _RULES: dict[type, Callable[[Any, str], exp.Expr | None]] = {
     exp.Anonymous: _call,
     exp.ParseDatetime: _parse_datetime,
     exp.Sum: _sum,
+    exp.Div: _div,
     exp.Avg: _avg,
     exp.Add: _as_date,
     exp.Sub: _as_date,

@@ -62,6 +62,8 @@ def parse(sql: str) -> exp.Query:
     found = [tree for tree in trees if tree is not None]
     if len(found) != 1:
         raise SqlWrong("", "Only one sql statement is allowed. Got: " + sql[:200], 1, 1)
+    if isinstance(found[0], exp.Values):
+        found = [_selected(found[0])]
     if not isinstance(found[0], exp.Query):
         first = tokens[0].text if tokens else "<EOF>"
         raise SqlWrong("", f"mismatched input '{first}'. Expecting: <query>", *place(sql, 0))
@@ -200,6 +202,15 @@ def translate(statement: exp.Query, schema: Schema | None = None) -> str:
         As `analyse` and `generate`.
     """
     return generate(analyse(statement, schema))
+
+
+def _selected(values: exp.Values) -> exp.Query:
+    """Make a query of rows that are given: their columns have Athena's names."""
+    first = values.expressions[0]
+    width = len(first.expressions) if isinstance(first, exp.Tuple) else 1
+    columns = [exp.to_identifier(f"_col{at}", quoted=True) for at in range(width)]
+    values.set("alias", exp.TableAlias(this=exp.to_identifier("given"), columns=columns))
+    return exp.select("*").from_(values, copy=False)
 
 
 def _numbered(tokens: list[Token]) -> list[Token]:

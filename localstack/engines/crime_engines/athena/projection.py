@@ -86,7 +86,8 @@ def _values(table: Table, name: str, fixed: list[str] | None) -> list[str]:
         if not fixed:
             raise QueryFailed(
                 f"CONSTRAINT_VIOLATION: For the injected projected partition column {name}, the WHERE clause "
-                "must contain only static equality conditions, and at least one such condition must be present."
+                "must contain only static equality conditions, and at least one such condition "
+                "must be present."
             )
         return fixed
     raise _wrong(table, f"Table property 'projection.{name}.type' is missing or not valid: {kind!r}")

@@ -93,9 +93,8 @@ def _put(
     ]
     for node in {id(of): of for of in sources}.values():
         if not isinstance(node.this, exp.Identifier):
-            raise SqlWrong(
-                "FUNCTION_NOT_FOUND", f"Table function '{node.this.sql()}' not registered", *_at(node, sql)
-            )
+            name = node.this.sql("trino").partition("(")[0].lower()
+            raise SqlWrong("FUNCTION_NOT_FOUND", f"Table function '{name}' not registered", *_at(node, sql))
         table = find(node, context, sql)
         if table.is_view:
             inner = parse(view_text(table))

@@ -154,7 +154,7 @@ def as_text(column: pa.Array, said: str) -> pa.Array:
     return pa.array([None if one is None else plain(one, kind) for one in column.to_pylist()], pa.string())
 
 
-def plain(value: Any, kind: pa.DataType | None = None) -> str:
+def plain(value: Any, kind: pa.DataType | None = None) -> str:  # noqa: PLR0911 - a kind a line
     """Return a value as Athena writes it.
 
     Parameters

@@ -84,30 +84,26 @@ class Runner:
         with self._slots:
             query.passes("start")
             if query.stopped:
-                query.becomes("CANCELLED", CANCELLED)
+                _end(query, "CANCELLED")
                 return
             query.becomes("RUNNING")
             try:
                 self._run(query)
             except QueryFailed as error:
-                query.becomes("CANCELLED" if error.cancelled or query.stopped else "FAILED", error.reason)
+                _end(query, "CANCELLED" if error.cancelled else "FAILED", error.reason)
             except SqlWrong as error:
-                query.becomes("FAILED", str(error))
+                _end(query, "FAILED", str(error))
             except Refusal as refusal:
-                query.becomes("FAILED", f"FAILED: {refusal.message}")
-            except duckdb.InterruptException:
-                query.becomes("CANCELLED", CANCELLED)
+                _end(query, "FAILED", f"FAILED: {refusal.message}")
             except duckdb.Error as error:
-                query.becomes("CANCELLED" if query.stopped else "FAILED", explained(error).reason)
+                _end(query, "FAILED", explained(error).reason)
             except (ClientError, BotoCoreError) as error:
-                query.becomes("FAILED", f"S3: {error}")
+                _end(query, "FAILED", f"S3: {error}")
             except Exception:
                 log.exception("query %s", query.id)
-                query.becomes("FAILED", "GENERIC_INTERNAL_ERROR: the engine broke; its log says where")
+                _end(query, "FAILED", "GENERIC_INTERNAL_ERROR: the engine broke; its log says where")
             else:
-                query.becomes(
-                    "CANCELLED" if query.stopped else "SUCCEEDED", CANCELLED if query.stopped else None
-                )
+                _end(query, "SUCCEEDED")
 
     def stop(self, query: Query) -> None:
         """Stop a query that has not ended.
@@ -229,6 +225,13 @@ class Runner:
         self._store.upload(path, query.location, query.encryption)
         write_metadata(path, result.columns)
         self._store.upload(path, f"{query.location}.metadata", query.encryption)
+
+
+def _end(query: Query, state: str, reason: str | None = None) -> None:
+    """End a query; one that was stopped has no other end."""
+    if query.stopped:
+        state, reason = "CANCELLED", CANCELLED
+    query.becomes(state, reason)
 
 
 def _until_stopped(reader: pa.RecordBatchReader, query: Query) -> Iterator[pa.RecordBatch]:

@@ -1,8 +1,8 @@
 """What a query reads: tables resolved, partitions pruned, files named, bytes counted.
 
-Bytes are those that Athena would count: of CSV and JSON each needed object whole, as it is stored; of Parquet the
-column chunks of the columns that the query reads, as they are stored, in the partitions that are left. Statistics
-inside a Parquet file are not used, so a row group that Athena could skip counts here.
+Bytes are those that Athena would count: of CSV and JSON each needed object whole, as it is stored; of Parquet
+the column chunks of the columns that the query reads, as they are stored, in the partitions that are left.
+Statistics inside a Parquet file are not used, so a row group that Athena could skip counts here.
 """
 
 from __future__ import annotations
@@ -298,7 +298,7 @@ class Scanner:
 
 
 def _close(table: Table, by_place: Iterable[str]) -> bool:
-    """Say whether one list finds all: they are under the table's own place, or one list is shorter than many."""
+    """Say whether one list finds all: they are under one place, and no bucket is listed whole."""
     places = list(by_place)
     root = _common(places)
     inside = root.count("/") > 3 or root.startswith(table.location)  # noqa: PLR2004 - deeper than the bucket

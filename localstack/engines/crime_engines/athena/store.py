@@ -84,7 +84,7 @@ class S3Store:
         address = urlsplit(self._endpoint)
         connection.execute(
             "CREATE SECRET (TYPE s3, KEY_ID 'test', SECRET 'test', REGION 'us-east-1', "
-            f"ENDPOINT '{address.netloc}', URL_STYLE 'path', USE_SSL {str(address.scheme == 'https').lower()})"
+            f"ENDPOINT '{address.netloc}', URL_STYLE 'path', USE_SSL {address.scheme == 'https'})"
         )
 
     def path(self, uri: str) -> str:

@@ -44,7 +44,8 @@ def keep_view(
     there = catalog.database(query.region, database).tables.get(name)
     if there is not None and not (statement.replace and there.is_view):
         raise QueryFailed(
-            f"{'VIEW' if there.is_view else 'TABLE'}_ALREADY_EXISTS: line 1:1: '{database}.{name}' already exists"
+            f"{'VIEW' if there.is_view else 'TABLE'}_ALREADY_EXISTS: "
+            f"line 1:1: '{database}.{name}' already exists"
         )
     given = {
         "Name": name,

@@ -88,9 +88,9 @@ class Shape:
 
     def clause(self) -> str:
         """Return the options of DuckDB's COPY."""
-        if self.format == "PARQUET":
-            return f"FORMAT parquet, COMPRESSION {'uncompressed' if self.codec == 'NONE' else self.codec.lower()}"
         codec = "uncompressed" if self.codec == "NONE" else self.codec.lower()
+        if self.format == "PARQUET":
+            return f"FORMAT parquet, COMPRESSION {codec}"
         if self.format == "JSON":
             return f"FORMAT json, COMPRESSION {codec}"
         return (
@@ -155,7 +155,8 @@ class Writer:
             if statement.if_not_exists:
                 return
             raise QueryFailed(
-                f"TABLE_ALREADY_EXISTS: line 1:1: Destination table 'awsdatacatalog.{database}.{name}' already exists"
+                "TABLE_ALREADY_EXISTS: line 1:1: "
+                f"Destination table 'awsdatacatalog.{database}.{name}' already exists"
             )
         shape = Shape.of(statement.options)
         place = statement.options.get("external_location") or f"{query.output}tables/{query.id}/"
@@ -198,12 +199,13 @@ class Writer:
         names = list(statement.columns) or [str(column["Name"]) for column in wanted][: len(given)]
         if len(names) != len(given) or (not statement.columns and len(given) != len(wanted)):
             raise QueryFailed(
-                f"TYPE_MISMATCH: line 1:1: Insert query has mismatched column types: Table has {len(wanted)} columns, "
-                f"the query {len(given)}"
+                "TYPE_MISMATCH: line 1:1: Insert query has mismatched column types: "
+                f"Table has {len(wanted)} columns, the query {len(given)}"
             )
         held = ", ".join(identifier(name) for name in names)
         shown = ", ".join(
-            f"CAST({identifier(n) if n in names else 'NULL'} AS {duckdb_type(str(c['Type']))}) AS {identifier(n)}"
+            f"CAST({identifier(n) if n in names else 'NULL'} AS {duckdb_type(str(c['Type']))}) "
+            f"AS {identifier(n)}"
             for c in wanted
             for n in [str(c["Name"])]
         )
@@ -238,11 +240,13 @@ class Writer:
         parted = f", PARTITION_BY ({', '.join(map(identifier, shape.keys))})" if shape.keys else ""
         if shape.format == "TEXTFILE":  # as Hive reads it: without quotes
             sql = f"SELECT {', '.join(_text(name, kind) for name, kind in columns)} FROM ({sql})"
-        path = target if parted else target / f"part{shape.ending}"
         target.mkdir()
-        [(rows,)] = connection.execute(
-            f"COPY ({sql}) TO {literal(str(path))} ({shape.clause()}{parted})"
-        ).fetchall()
+        if parted and shape.format == "JSON":  # DuckDB writes it, but not by partition
+            rows = _copied(connection, sql, target, f"FORMAT parquet{parted}")
+            _as_json(connection, target, shape)
+        else:
+            path = target if parted else target / f"part{shape.ending}"
+            rows = _copied(connection, sql, path, f"{shape.clause()}{parted}")
         groups, written = set(), []
         for file in sorted(one for one in target.rglob("*") if one.is_file()):
             inner = file.parent.relative_to(target)
@@ -259,7 +263,19 @@ class Writer:
         query.manifest = f"{query.output}{query.id}-manifest.csv"
         self._store.upload(manifest, query.manifest, query.encryption)
         query.passes("rows")
-        return groups, int(rows)
+        return groups, rows
+
+
+def _copied(connection: duckdb.DuckDBPyConnection, sql: str, path: Path, options: str) -> int:
+    [(rows,)] = connection.execute(f"COPY ({sql}) TO {literal(str(path))} ({options})").fetchall()
+    return int(rows)
+
+
+def _as_json(connection: duckdb.DuckDBPyConnection, target: Path, shape: Shape) -> None:
+    for number, file in enumerate([one for one in target.rglob("*") if one.is_file()]):
+        held = f"SELECT * FROM read_parquet({literal(str(file))}, hive_partitioning = false)"
+        _copied(connection, held, file.parent / f"part{number}{shape.ending}", shape.clause())
+        file.unlink()
 
 
 def _text(name: str, kind: str) -> str:
@@ -282,8 +298,8 @@ def _check_keys(shape: Shape, columns: list[tuple[str, str]]) -> None:
     names = [name.lower() for name, _ in columns]
     if shape.keys and names[-len(shape.keys) :] != shape.keys:
         raise QueryFailed(
-            "HIVE_COLUMN_ORDER_MISMATCH: Partition keys must be the last columns in the table and in the same "
-            f"order as the table properties: [{', '.join(shape.keys)}]"
+            "HIVE_COLUMN_ORDER_MISMATCH: Partition keys must be the last columns in the table and in the "
+            f"same order as the table properties: [{', '.join(shape.keys)}]"
         )
     if shape.keys and len(shape.keys) == len(names):
         raise QueryFailed("INVALID_TABLE_PROPERTY: a table has to have a column that is no partition key")
