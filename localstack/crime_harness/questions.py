@@ -72,7 +72,7 @@ def _only(env: Mapping[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
-def copy_lake(endpoint: str, lake: Path = ROOT / "build" / "lake") -> int:
+def copy_lake(endpoint: str, lake: Path = ROOT / "build" / "lake", to: str = stack.LAKE) -> int:
     """Copy a lake that was built on this machine to the stack's, table by table.
 
     Parameters
@@ -81,6 +81,8 @@ def copy_lake(endpoint: str, lake: Path = ROOT / "build" / "lake") -> int:
         LocalStack's address.
     lake
         The lake's folder; ``make demo`` builds it.
+    to
+        Where to.
 
     Returns
     -------
@@ -88,7 +90,7 @@ def copy_lake(endpoint: str, lake: Path = ROOT / "build" / "lake") -> int:
         Files.
     """
     s3 = stack.client("s3", endpoint)
-    bucket, _, prefix = stack.LAKE.removeprefix("s3://").partition("/")
+    bucket, _, prefix = to.removeprefix("s3://").partition("/")
     files = [
         path
         for table in TABLES

@@ -119,6 +119,7 @@ def test_no_identity_and_no_place_of_a_fir_is_among_the_answers() -> None:
     for question in questions().values():
         if question.name.startswith("firs_"):
             answer = sqlglot.parse_one(question.sql, dialect="athena")
+            assert isinstance(answer, exp.Select)
             assert {c.alias_or_name for c in answer.selects} <= {"hour_of_day", "month_number", "state_code", "crime_group", "law", "firs"}  # fmt: skip
 
 

@@ -24,7 +24,7 @@ FIRST_LOOK, LONGEST_LOOK = 0.03, 1.0
 #: (https://docs.aws.amazon.com/athena/latest/APIReference/API_StartQueryExecution.html, ExecutionParameters).
 LONGEST_VALUE = 1024
 #: Bytes of the result that are parsed at once; no value can be longer.
-BLOCK = 8 << 20
+BLOCK = 4 << 20
 
 _ENDED = {"SUCCEEDED", "FAILED", "CANCELLED"}
 _PLACE = re.compile(r"line (?P<line>\d+):(?P<column>\d+): (?P<reason>.*)", flags=re.DOTALL)
@@ -219,14 +219,14 @@ class Athena:
         said = status.get("StateChangeReason") or status.get("AthenaError", {}).get("ErrorMessage") or ""
         if _LIMIT.search(said):
             return self._over_limit(done, said)
+        if found := self._meant(said, sql):  # of a column, too, Athena says that it may be forbidden
+            return found
         if _DENIED.search(said):
             return AwsRefused(
                 f"Query {query}: {_line(said)}.",
                 hint="Whoever runs this needs to read the tables' files and write results: the output "
                 "AnalystPolicy of cloud/adhoc.yaml.",
             )
-        if found := self._meant(said, sql):
-            return found
         if status["State"] == "CANCELLED":
             return JobFailed(
                 f"Query {query} was cancelled by somebody else: {_line(said) or 'no reason given'}."
@@ -302,7 +302,9 @@ class Athena:
         try:
             reader = csv.open_csv(
                 pa.PythonFile(body, mode="r"),
-                read_options=csv.ReadOptions(column_names=names, skip_rows=1, block_size=BLOCK),
+                read_options=csv.ReadOptions(
+                    column_names=names, skip_rows=1, block_size=BLOCK, use_threads=False
+                ),
                 parse_options=csv.ParseOptions(newlines_in_values=True),
                 convert_options=csv.ConvertOptions(
                     column_types=dict(zip(names, schema.types, strict=True)),
