@@ -178,7 +178,10 @@ def test_awswrangler_makes_tables_that_athena_reads(room: Room, session: boto3.S
         ["a", "1"],
         ["b", "5"],
     ]
-    assert sorted(wr.catalog.get_table_types(room.database, "wr", boto3_session=session) or {}) == ["kind", "n"]
+    assert sorted(wr.catalog.get_table_types(room.database, "wr", boto3_session=session) or {}) == [
+        "kind",
+        "n",
+    ]
     assert len(wr.catalog.get_partitions(room.database, "wr", boto3_session=session)) == 2
 
 

@@ -30,13 +30,17 @@ def named(tree: exp.Query) -> dict[str, str]:
         From the name in small letters to the name as it was written.
     """
     written: dict[str, str] = {}
-    for select in tree.find_all(exp.Select):
+    for nth, select in enumerate(list(tree.find_all(exp.Select))):
         items: list[exp.Expr] = []
+        starred = False
         for number, item in enumerate(select.expressions):
+            starred = starred or item.is_star
             if isinstance(item, exp.Alias):
                 written.setdefault(item.alias.lower(), item.alias)
             elif not isinstance(item, exp.Column | exp.Star | exp.Dot | exp.Aliases) and not item.is_star:
-                items.append(exp.Alias(this=item, alias=exp.to_identifier(f"{_UNNAMED}{number}")))
+                # how many columns a star before it has, only the tables know
+                name = f"{_UNNAMED}{nth}_{number}" if starred else f"_col{number}"
+                items.append(exp.Alias(this=item, alias=exp.to_identifier(name)))
                 continue
             items.append(item)
         select.set("expressions", items)
@@ -87,10 +91,17 @@ def qualified(
 
 
 def _name_outputs(tree: exp.Query, names: Mapping[str, str]) -> None:
-    for select in tree.find_all(exp.Select):
-        for number, item in enumerate(select.expressions):
-            if isinstance(item, exp.Alias) and item.alias.startswith(_UNNAMED):
-                item.set("alias", exp.to_identifier(f"_col{number}", quoted=True))
+    found = {
+        item.alias: f"_col{number}"
+        for select in tree.find_all(exp.Select)
+        for number, item in enumerate(select.expressions)
+        if isinstance(item, exp.Alias)
+        and item.alias.startswith(_UNNAMED)
+        and not (isinstance(item.this, exp.Column) and item.this.name == item.alias)
+    }
+    for identifier in tree.find_all(exp.Identifier):
+        if identifier.name in found:
+            identifier.set("this", found[identifier.name])
     top: Any = tree
     while isinstance(top, exp.SetOperation | exp.Subquery):
         top = top.this

@@ -16,6 +16,8 @@ TEMPLATES = {
     "any_match": "coalesce(list_bool_or(list_transform(_1, _2)), false)",
     "none_match": "NOT coalesce(list_bool_or(list_transform(_1, _2)), false)",
     "array_position": "coalesce(list_position(_1, _2), 0)",
+    "array_union": "list_distinct(list_concat(_1, _2))",
+    "arrays_overlap": "list_has_any(_1, _2)",
     "at_timezone": "_1 AT TIME ZONE _2",
     "codepoint": "unicode(_1)",
     "e": "exp(1)",
@@ -213,6 +215,37 @@ def _as_date(node: exp.Expr, sql: str) -> exp.Expr | None:
     return exp.cast(node.copy(), "DATE")
 
 
+def _array_position(node: Any, sql: str) -> exp.Expr:
+    del sql
+    return _filled("coalesce(list_position(_1, _2), 0)", [node.this, node.expression])
+
+
+def _array_overlaps(node: Any, sql: str) -> exp.Expr:
+    del sql
+    return _filled("list_has_any(_1, _2)", [node.this, node.expression])
+
+
+def _repeat(node: Any, sql: str) -> exp.Expr:
+    """Athena's repeats an element in an array, not a text."""
+    del sql
+    return _filled("list_transform(range(_2), lambda i : _1)", [node.this, node.args["times"]])
+
+
+def _date_diff(node: exp.DateDiff, sql: str) -> exp.Expr:
+    """Count whole units that have gone by, not the borders that were crossed."""
+    del sql
+    unit = exp.Literal.string(str(node.args["unit"].name).lower())
+    return exp.Anonymous(this="date_sub", expressions=[unit, node.expression.copy(), node.this.copy()])
+
+
+def _extract(node: exp.Extract, sql: str) -> exp.Expr | None:
+    """Monday is 1 to Athena and Sunday 7."""
+    del sql
+    if node.name.upper() not in ("DOW", "DAYOFWEEK", "DAY_OF_WEEK"):
+        return None
+    return exp.Extract(this=exp.var("ISODOW"), expression=node.expression.copy())
+
+
 def _div(node: exp.Div, sql: str) -> exp.Expr | None:
     """Divide as Athena does: whole numbers to a whole number, decimals to their larger scale, by zero never.
 
@@ -223,7 +256,8 @@ def _div(node: exp.Div, sql: str) -> exp.Expr | None:
     if left is None or right is None:
         return None
     by = node.expression.copy()
-    if not (by.is_number and by.to_py()) and not by.find(exp.Placeholder):  # a "?" can't be there twice
+    # A "?" can't be there twice, and what TRY is over gives NULL anyway.
+    if not (by.is_number and by.to_py()) and not by.find(exp.Placeholder) and not node.find_ancestor(exp.Try):
         by = _filled("CASE WHEN _1 = 0 THEN error('Division by zero') ELSE _1 END", [by])
     if left[1] or right[1]:
         divided = exp.Div(this=node.this.copy(), expression=by)
@@ -231,7 +265,7 @@ def _div(node: exp.Div, sql: str) -> exp.Expr | None:
     return exp.paren(exp.IntDiv(this=node.this.copy(), expression=by), copy=False)
 
 
-def _scale(node: exp.Expr) -> tuple[int, bool] | None:
+def _scale(node: exp.Expr) -> tuple[int, bool] | None:  # noqa: PLR0911 - a kind of node a line
     """Return the scale of an exact number and whether it is a decimal; nothing for what may be neither."""
     if isinstance(node, exp.Paren | exp.Neg):
         return _scale(node.this)
@@ -315,6 +349,11 @@ def _typeof(node: exp.Typeof, sql: str) -> exp.Expr:
 _RULES: dict[type, Callable[[Any, str], exp.Expr | None]] = {
     exp.Anonymous: _call,
     exp.ParseDatetime: _parse_datetime,
+    exp.ArrayPosition: _array_position,
+    exp.ArrayOverlaps: _array_overlaps,
+    exp.Repeat: _repeat,
+    exp.DateDiff: _date_diff,
+    exp.Extract: _extract,
     exp.Sum: _sum,
     exp.Div: _div,
     exp.Avg: _avg,
