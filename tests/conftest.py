@@ -37,7 +37,11 @@ Mount = Callable[..., Path]
 #: Tests with servers that may run beside the others of their room: each group has a stack of its own.
 SERVERS = {
     "migration": ("dms", "export", "migrate", "migration", "oracle", "validate"),
-    "streams": ("alerts", "analytics", "consumer", "history", "producer", "reconcile", "sealing"),
+    "streams": (
+        *("alerts", "analytics", "consumer", "history", "producer", "reconcile", "sealing"),
+        *("athena", "four", "sql"),
+    ),
+    "spark": ("harness",),  # stacks of their own
 }
 
 

@@ -149,6 +149,7 @@ def test_the_engines_killed_recovered_and_stopped_with_their_steps(own: Own, tmp
     assert not (own.state / "localstack" / "engines").exists()
 
 
+@pytest.mark.soak
 def test_the_old_oracle_killed_hung_recovered_and_stopped(own: Own) -> None:
     """What was written to it is gone with it: each start begins with the rows that it shall have."""
     assert own.run("up").returncode == 0
