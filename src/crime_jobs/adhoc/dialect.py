@@ -1,8 +1,9 @@
 """Athena's SQL for DuckDB: a query is parsed as Athena parses it, checked, and written as DuckDB takes it.
 
 Athena's engine version 3 has Trino's SQL, so queries are read as Trino's
-(https://docs.aws.amazon.com/athena/latest/ug/engine-versions-reference-0003.html). What DuckDB's SQL can't say with
-the same meaning is refused by name, with line and column, never guessed. Nothing here reads or runs anything.
+(https://docs.aws.amazon.com/athena/latest/ug/engine-versions-reference-0003.html). What DuckDB's SQL
+can't say with the same meaning is refused by name, with line and column, never guessed. Nothing here reads
+or runs anything.
 """
 
 from __future__ import annotations
