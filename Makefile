@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest
 # Tests wait for servers most of their time: three processes share them (tests/conftest.py says which has what).
 SIDE_BY_SIDE := -n 3 --dist loadscope
 
-.PHONY: help demo test test-local test-soak up down status sql-server flink lint format bench bench-emr bench-migrate bench-history clean python
+.PHONY: help demo test test-local test-soak up down status sql-server flink lint format bench bench-dashboard bench-emr bench-migrate bench-history clean python
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -54,6 +54,9 @@ format: .venv/dev.stamp ## Mend the style
 bench: .venv/bench.stamp ## Marts on 2.9 and 29 million incidents: Spark beside DuckDB, Polars and pandas
 	$(BIN)/python -m benchmarks.marts
 
+bench-dashboard: .venv/bench.stamp ## The dashboard: build, weight, first paint, interaction (after `make demo`)
+	$(BIN)/python -m benchmarks.dashboard
+
 bench-emr: .venv/bench.stamp ## Submitting to EMR beside emr-cli, on the engines (after `make up`)
 	$(BIN)/python -m benchmarks.emr_submit
 
@@ -65,6 +68,9 @@ bench-history: .venv/bench.stamp ## FIRs into Redshift: COPY beside INSERT (afte
 
 bench-producer: .venv/bench.stamp ## Sending to Kinesis beside aiokpl, AWS's aggregator and plain boto3 (after `make up`)
 	$(BIN)/python -m benchmarks.producer
+
+bench-questions: .venv/bench.stamp ## Questions through Athena's engine beside plain DuckDB and Spark SQL (after `make up`)
+	$(BIN)/python -m benchmarks.questions
 
 clean: ## Remove what was built (not the downloads, which are cached outside the tree)
 	@[ ! -x $(BIN)/python ] || $(BIN)/python -m crime_harness down || true

@@ -3,12 +3,11 @@ const drawings = new Map();
 const widths = new ResizeObserver(entries => {
   for (const { target, contentRect } of entries) {
     const drawing = drawings.get(target);
-    if (drawing && Math.abs(drawing.width - contentRect.width) > 1) paint(target, drawing.draw);
+    if (drawing && Math.abs(drawing.width - contentRect.width) > 1) paint(target, drawing.draw, contentRect.width);
   }
 });
-/** Draw into a box, and again whenever its width changes. */
-function paint(box, draw) {
-  const width = box.clientWidth || 320;
+/** Draw into a box, and again whenever its width changes. To ask for the width would lay the whole page out each time. */
+function paint(box, draw, width = drawings.get(box)?.width ?? (box.clientWidth || 320)) {
   if (!drawings.has(box)) widths.observe(box);
   drawings.set(box, { draw, width });
   box.replaceChildren(...[draw(width)].flat());
