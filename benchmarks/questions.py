@@ -1,10 +1,10 @@
 """The named questions through the engine that stands for Athena, beside plain DuckDB and Spark SQL.
 
-``python -m benchmarks.questions`` needs `make up` with a lake (`make demo` before it). The same files, the same rows
-(they are compared), one run: DuckDB reads the same objects of S3 by httpfs in this process, with a connection that is
-kept; Spark, started and warm, reads the folder on disk that they were copied from. The engine's time is from the call
-to the end that ``GetQueryExecution`` tells, so its overhead is what it adds to DuckDB: parsing, catalogue, listing,
-the result file, and the way there and back.
+``python -m benchmarks.questions`` needs `make up` with a lake (`make demo` before it). The same files, the
+same rows (they are counted), one run: DuckDB reads the same objects of S3 by httpfs in this process, with a
+connection that is kept; Spark, started and warm, reads the folder on disk that they were copied from. The
+engine's time is from the call to the end that ``GetQueryExecution`` tells, so its overhead is what it adds to
+DuckDB: parsing, catalogue, listing, the result file, and the way there and back.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
+import sqlglot
 from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
@@ -67,7 +68,7 @@ def plain(env: dict[str, str], lake: str) -> duckdb.DuckDBPyConnection:
 
 
 def in_duckdb(question: Question) -> str:
-    """The question with its defaults, in DuckDB's SQL."""
+    """Write the question with its defaults in DuckDB's SQL."""
     schema = {t.name: {c.name: _TYPES[c.type] for c in t.columns} for t in TABLES.values()}
     values = [literal(value) for value in question.bind({})]
     return dialect.translate(dialect.bind(dialect.parse(question.sql), values), schema)
@@ -112,7 +113,7 @@ def main() -> None:
         if question.name.startswith("firs_"):
             continue  # the stream's, not the lake's
         sql, values, by_duckdb = question.sql, question.bind({}), in_duckdb(question)
-        by_spark = question.text({})
+        (by_spark,) = sqlglot.transpile(question.text({}), read="athena", write="spark")
         rows = connection.execute(by_duckdb).fetchall()
         assert athena.ask(sql, values).table().num_rows == len(rows) == len(session.sql(by_spark).collect())
         engine = timed(lambda s=sql, v=values: athena.run(s, v), given.runs)  # type: ignore[misc]
@@ -124,9 +125,8 @@ def main() -> None:
             question.name, f"{len(rows):,}", *(f"{f:.0f}" for f in figures), f"{sparks / engine:.1f}"
         )
     Console(width=120).print(shown)
-    print(
-        f"Overhead of the engine: median {statistics.median(added) * 1000:.0f} ms, most {max(added) * 1000:.0f} ms."
-    )
+    middle, most = statistics.median(added) * 1000, max(added) * 1000
+    print(f"Overhead of the engine: median {middle:.0f} ms, most {most:.0f} ms.")
     print(f"Load average: {os.getloadavg()[0]:.1f}.")
 
 
