@@ -107,7 +107,7 @@ def both(asked: Asked, question: Question, given: dict[str, str]) -> list[dict[s
     values = question.bind(given)
     by_athena, by_lake = asked.athena.ask(question.sql, values), asked.lake.ask(question.sql, values)
     assert by_athena.columns == by_lake.columns
-    found = by_athena.table().to_pylist()
+    found: list[dict[str, Any]] = by_athena.table().to_pylist()
     # The made-up rows have equal keys: their order among themselves is nobody's.
     assert sorted(map(repr, found)) == sorted(map(repr, by_lake.table().to_pylist()))
     assert by_athena.scanned_bytes
