@@ -106,6 +106,9 @@ VALUES = [
     ("nullif(1, 1)", "None"),
     ("if(1 > 2, 'a', 'b')", "b"),
     ("try(1 / 0)", "None"),
+    ("sqrt(-1E0)", "nan"),
+    ("sqrt(9)", "3.0"),
+    ("cardinality(MAP(ARRAY['a'], ARRAY[1]))", "1"),
     ("try_cast('x' AS integer)", "None"),
     ("typeof(1)", "integer"),
     ("typeof('abc')", "varchar(3)"),
@@ -170,6 +173,12 @@ def test_a_function_means_what_it_means_in_athena(
         ("SELECT approx_percentile(cases, 0.5), approx_distinct(state) FROM crime.t", [(4, 2)]),
         ("SELECT map_agg(state, year)['b'] FROM crime.t", [(2014,)]),
         ("VALUES (1, 'a')", [(1, "a")]),
+        ("SELECT x, n FROM UNNEST(ARRAY['b', 'a']) WITH ORDINALITY AS t(x, n) ORDER BY n", [("b", 1), ("a", 2)]),
+        ("SELECT t.state, u.x, u.n FROM crime.t CROSS JOIN UNNEST(t.tags) WITH ORDINALITY AS u(x, n) ORDER BY n",
+         [("a", "x", 1), ("a", "y", 2)]),
+        ("SELECT k, v FROM UNNEST(MAP(ARRAY['a', 'b'], ARRAY[1, 2])) AS t(k, v) ORDER BY k", [("a", 1), ("b", 2)]),
+        ("SELECT a, b FROM UNNEST(ARRAY[1, 2], ARRAY['x']) AS t(a, b) ORDER BY a", [(1, "x"), (2, None)]),
+        ("SELECT upper(state), count(*) FROM crime.t GROUP BY 1 ORDER BY 1", [("A", 1), ("B", 1)]),
     ],
 )  # fmt: skip
 def test_queries_over_typed_columns(

@@ -159,7 +159,9 @@ def _columns_of(source: Any, schema: MappingSchema) -> set[str] | None:
         found = source.expression
         alias = found.args.get("alias")
         if isinstance(alias, exp.TableAlias) and alias.columns:
-            return {column.name for column in alias.columns}
+            offset = found.args.get("offset")
+            ordinal = {offset.name} if isinstance(offset, exp.Expr) else set()
+            return {column.name for column in alias.columns} | ordinal
         if isinstance(found, exp.Query) and not isinstance(found, exp.Values):
             named = source.outer_columns or found.named_selects
             return None if "*" in named else set(named)

@@ -9,6 +9,7 @@ import sqlglot
 from sqlglot import exp
 
 from crime_jobs.adhoc._refused import SqlWrong, Unsupported, place
+from crime_jobs.adhoc._unnesting import size, unnested
 
 #: Functions in DuckDB's words: ``_1`` is the first argument.
 TEMPLATES = {
@@ -72,7 +73,7 @@ def rewritten(tree: exp.Query, sql: str) -> exp.Query:
         For what DuckDB's SQL can't say.
     """
     for node in [*tree.walk(bfs=False)][::-1]:  # what is inside comes first
-        if isinstance(node, _COMPARED):
+        if type(node) in _SIGNS:
             _check_operands(node, sql)
         if isinstance(node, exp.Identifier) and node.name.startswith("_col"):
             node.set("quoted", True)
@@ -88,19 +89,27 @@ def _at(node: exp.Expr, sql: str) -> tuple[int, int]:
     return place(sql, min(starts)) if starts and sql else (1, 1)
 
 
-_COMPARED = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE)
+_SIGNS = {
+    exp.EQ: "=",
+    exp.NEQ: "<>",
+    exp.GT: ">",
+    exp.GTE: ">=",
+    exp.LT: "<",
+    exp.LTE: "<=",
+    exp.Add: "+",
+    exp.Sub: "-",
+    exp.Mul: "*",
+    exp.Div: "/",
+    exp.Mod: "%",
+}
 
 
 def _check_operands(node: Any, sql: str) -> None:
     left, right = node.this, node.expression
     for one, other in ((left, right), (right, left)):
         if one.is_type(*_TEXTS) and other.is_type(*_NUMBERS):
-            signs = {"EQ": "=", "NEQ": "<>", "GT": ">", "GTE": ">=", "LT": "<", "LTE": "<="}
-            names = (_athena(left), _athena(right))
-            sign = signs[type(node).__name__]
-            raise SqlWrong(
-                "TYPE_MISMATCH", f"Cannot apply operator: {names[0]} {sign} {names[1]}", *_at(node, sql)
-            )
+            what = f"{_athena(left)} {_SIGNS[type(node)]} {_athena(right)}"
+            raise SqlWrong("TYPE_MISMATCH", f"Cannot apply operator: {what}", *_at(node, sql))
 
 
 def _athena(node: exp.Expr) -> str:
@@ -246,6 +255,11 @@ def _extract(node: exp.Extract, sql: str) -> exp.Expr | None:
     return exp.Extract(this=exp.var("ISODOW"), expression=node.expression.copy())
 
 
+def _sqrt(node: exp.Sqrt, sql: str) -> exp.Expr:
+    del sql
+    return _filled("CASE WHEN _1 < 0 THEN CAST('NaN' AS DOUBLE) ELSE sqrt(_1) END", [node.this])
+
+
 def _div(node: exp.Div, sql: str) -> exp.Expr | None:
     """Divide as Athena does: whole numbers to a whole number, decimals to their larger scale, by zero never.
 
@@ -354,6 +368,9 @@ _RULES: dict[type, Callable[[Any, str], exp.Expr | None]] = {
     exp.Repeat: _repeat,
     exp.DateDiff: _date_diff,
     exp.Extract: _extract,
+    exp.Unnest: unnested,
+    exp.ArraySize: size,
+    exp.Sqrt: _sqrt,
     exp.Sum: _sum,
     exp.Div: _div,
     exp.Avg: _avg,

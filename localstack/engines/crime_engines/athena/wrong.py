@@ -26,6 +26,7 @@ class QueryFailed(Exception):  # noqa: N818 - reads as what happened
 
 
 _CAST = re.compile(r"Could not convert string '(?P<value>.*?)' to (?P<kind>\w+)", re.DOTALL)
+_GROUPED = re.compile(r'column "(?P<column>[^"]+)" must appear in the GROUP BY clause')
 _KINDS = {"INT32": "INT", "INT64": "BIGINT", "DOUBLE": "DOUBLE", "DATE": "DATE", "BOOL": "BOOLEAN"}
 
 
@@ -57,6 +58,9 @@ def explained(error: duckdb.Error) -> QueryFailed:  # noqa: PLR0911 - an error a
         return QueryFailed(f"{name}: {text}")
     if "More than one row returned by a subquery" in said:
         return QueryFailed("SUBQUERY_MULTIPLE_ROWS: Scalar sub-query has returned multiple rows")
+    if found := _GROUPED.search(said):
+        what = f"'{found['column']}' must be an aggregate expression or appear in GROUP BY clause"
+        return QueryFailed(f"EXPRESSION_NOT_AGGREGATE: {what}")
     if isinstance(error, duckdb.BinderException):
         return QueryFailed(f"SYNTAX_ERROR: {text}")
     return QueryFailed(f"GENERIC_INTERNAL_ERROR: {text}")
