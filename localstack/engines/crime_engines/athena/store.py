@@ -1,9 +1,9 @@
-"""Where data is: objects listed, read by DuckDB, written and removed."""
+"""Where data is: objects listed, read by DuckDB, written."""
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,8 +14,6 @@ from botocore.exceptions import ClientError
 
 from crime_engines.storage import Storage, split
 
-#: Objects that one request removes at most.
-_REMOVED = 1000
 #: Bytes from which an object is written in parts.
 _ONE_PART = 8 * 1024 * 1024
 
@@ -56,9 +54,6 @@ class Store(Protocol):
 
     def upload(self, path: Path, uri: str, encryption: Mapping[str, Any] | None = None) -> None:
         """Write a file as an object."""
-
-    def remove(self, uris: Iterable[str]) -> None:
-        """Remove objects."""
 
     def has_bucket(self, uri: str) -> bool:
         """Say whether the bucket of a URI is there."""
@@ -128,15 +123,6 @@ class S3Store:
             self._storage.client.put_object(Bucket=bucket, Key=key, Body=path.read_bytes(), **more)
         else:
             self._storage.client.upload_file(str(path), bucket, key, ExtraArgs=more)
-
-    def remove(self, uris: Iterable[str]) -> None:
-        """Remove objects."""
-        left = list(uris)
-        while left:
-            bucket = split(left[0])[0]
-            now, left = left[:_REMOVED], left[_REMOVED:]
-            keys = [{"Key": split(uri)[1]} for uri in now]
-            self._storage.client.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
 
     def has_bucket(self, uri: str) -> bool:
         """Say whether the bucket of a URI is there."""
