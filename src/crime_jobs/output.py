@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from rich.console import Console, JustifyMethod
+from rich.console import Console, Group, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 HELP = "A table on a terminal, else JSON lines."
 
@@ -92,21 +93,27 @@ def show_columns(names: Sequence[str], values: Sequence[Sequence[object]], *, ti
         Its heading.
     """
     console = Console()
-    table = _table(names, values, title)
+    shown = Group(*([Text(title)] if title else ()), _table(names, values, ""))
     if console.is_terminal and len(values[0] if values else ()) + 5 > console.height:  # 5: title and lines
         os.environ.setdefault("LESS", "-RSFX")
         with console.pager(styles=True):
-            console.print(table)
+            console.print(shown)
     else:
-        console.print(table)
+        console.print(shown)
 
 
 def _table(names: Sequence[str], values: Sequence[Sequence[object]], title: str) -> Table:
-    table = Table(title=escape(title), title_justify="left")
+    table = Table(title=escape(title) or None, title_justify="left")
     for number, (name, column) in enumerate(zip(names, values, strict=True)):
         justify: JustifyMethod = "right" if all(isinstance(v, int | float | None) for v in column) else "left"
-        # The first column holds the name that one types next: it is never cut.
-        table.add_column(name.replace("_", " "), justify=justify, no_wrap=number == 0, overflow="fold")
+        is_number = justify == "right"
+        # What is never broken where the terminal is narrow: numbers, and the name that one types next.
+        table.add_column(
+            name.replace("_", "\n" if is_number else " "),
+            justify=justify,
+            no_wrap=is_number or number == 0,
+            overflow="fold",
+        )
     for row in zip(*values, strict=True):
         table.add_row(*(_cell(name, value) for name, value in zip(names, row, strict=True)))
     return table

@@ -111,7 +111,7 @@ def test_an_answer_that_breaks_off_leaves_the_file_that_was_there(tmp_path: Path
         (["SELECT nope FROM data_quality"], 2, "line 1, column 8"),
         (["SELECT * FROM data_qualty"], 3, "Is data_quality meant?"),
         (["SELECT * FROM crime_by_region"], 3, "crime-jobs run crime_by_region"),
-        (["SELECT * FROM firs"], 3, "stream's history"),
+        (["SELECT * FROM firs"], 3, "history of the stream"),
         (["DROP TABLE data_quality"], 2, "DROP"),
         (["SELECT 1 AS a, 2 AS a", "--output", "json"], 2, "Two columns are called a"),
         (["SELECT 1 AS a", "--to", "x.xlsx"], 2, ".parquet"),
@@ -167,6 +167,21 @@ def test_on_a_terminal_it_is_a_table_and_a_long_one_goes_through_the_pager(lake:
     assert "│ 1,234,567 │" in short
     assert "│         2 │" in short
     assert "PAGED:" in shown("SELECT x FROM UNNEST(sequence(1, 100)) AS t(x)")
+
+
+def test_columns_that_are_alike_in_every_row_are_said_once(
+    lake: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    alike = (
+        "SELECT 'India' AS place, NULL AS district, x * 1000001 AS cases FROM UNNEST(sequence(1, 2)) AS t(x)"
+    )
+    _, out, _ = run(capsys, alike, "--output", "table", "--lake", str(lake))
+    assert "In every row: place: India, district: none" in out
+    assert "│ 1,000,001 │" in out
+    assert "│ India" not in out
+    _, out, _ = run(capsys, f"{alike} LIMIT 1", "--output", "table", "--lake", str(lake))
+    assert "In every row" not in out  # of one row nothing is left out
 
 
 def test_lists_parameters_and_the_statement_itself(capsys: pytest.CaptureFixture[str]) -> None:

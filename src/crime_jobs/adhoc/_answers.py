@@ -65,9 +65,9 @@ def ask_all(asker: Asker) -> tuple[dict[str, pa.Table], list[str]]:
     try:
         firs = {name: _ask(asker, name, {}) for name in FIRS}
     except (AwsRefused, BadInput, JobFailed) as error:
-        return answers, [f"FIRs are left out: {error.message}"]
+        return answers, [f"The page leaves FIRs out. {error.message}"]
     if not firs[FIRS[0]].num_rows:
-        return answers, ["FIRs are left out: the history of the stream holds none."]
+        return answers, ["The page leaves FIRs out. The history of the stream holds none."]
     return answers | firs, []
 
 

@@ -171,7 +171,7 @@ def firs_table(history: str | None) -> pa.Table:
     """
     if not history:
         raise BadInput(
-            f"Table {FIRS} is the stream's history, and nothing says where that is.",
+            f"There are no FIRs here: this environment has no history of the stream (table {FIRS}).",
             hint="Ask with an environment that has a stream: --env localstack after `make up`.",
         )
     place = open_place(history)

@@ -219,6 +219,27 @@ def _table(answer: Answer, title: str) -> int:
             output.note(f"These are the first {MOST_ROWS:,} rows; --to FILE.csv has all of them.")
             break
     found = pa.Table.from_batches(taken, schema=answer.schema)
-    values = [column.to_pylist() for column in found.columns]
-    output.show_columns([column.name for column in answer.columns], values, title=title)
+    columns = [(c.name, v.to_pylist()) for c, v in zip(answer.columns, found.columns, strict=True)]
+    shown, same = _apart(columns)
+    output.show_columns(
+        [name for name, _ in shown],
+        [values for _, values in shown],
+        title="\n".join(line for line in (title, same) if line),
+    )
     return rows
+
+
+def _apart(columns: list[tuple[str, list[Any]]]) -> tuple[list[tuple[str, list[Any]]], str]:
+    """Part the columns that are alike in every row from the others: a line says them, the table fits a screen."""
+    if not columns or len(columns[0][1]) < 2:  # noqa: PLR2004 - a row alone is always like itself
+        return columns, ""
+    alike = [all(value == values[0] for value in values) for _, values in columns]
+    if all(alike):
+        return columns, ""
+    same = [
+        f"{name.replace('_', ' ')}: {'none' if values[0] is None else values[0]}"
+        for (name, values), is_same in zip(columns, alike, strict=True)
+        if is_same
+    ]
+    shown = [column for column, is_same in zip(columns, alike, strict=True) if not is_same]
+    return shown, f"In every row: {', '.join(same)}" if same else ""
