@@ -230,7 +230,7 @@ def _table(answer: Answer, title: str) -> int:
 
 
 def _apart(columns: list[tuple[str, list[Any]]]) -> tuple[list[tuple[str, list[Any]]], str]:
-    """Part the columns that are alike in every row from the others: a line says them, the table fits a screen."""
+    """Part the columns that are alike in every row from the others: a line says them, the table fits."""
     if not columns or len(columns[0][1]) < 2:  # noqa: PLR2004 - a row alone is always like itself
         return columns, ""
     alike = [all(value == values[0] for value in values) for _, values in columns]
