@@ -10,13 +10,16 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from crime_jobs import output
-from crime_jobs.errors import CrimeJobsError
+from crime_jobs.errors import CrimeJobsError, JobFailed
 
 if TYPE_CHECKING:
     import typer
 
 #: Exit code after Ctrl-C.
 INTERRUPTED = 130
+
+#: A disk, or a user's share of it, that is full.
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def run_app(
@@ -46,11 +49,20 @@ def run_app(
         sys.stdout.flush()
     except BrokenPipeError:
         _write_no_more()
+    except OSError as error:
+        return _unwritten(error) or code
     return code
 
 
 def _write_no_more() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _unwritten(error: OSError) -> int:
+    """Say that our output could not be written: where it goes is full or gone."""
+    _write_no_more()
+    output.complain(f"The output can't be written: {os.strerror(error.errno or 0)}.", "Is the disk full?")
+    return JobFailed.exit_code
 
 
 def _run(
@@ -65,6 +77,10 @@ def _run(
         if os.environ.get("CRIME_JOBS_DEBUG"):
             traceback.print_exc()
         return error.exit_code
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        return _unwritten(error)
     except SystemExit as end:  # typer ends this way, also when it is interrupted
         if isinstance(end.__context__, OSError) and end.__context__.errno == errno.EPIPE:
             return 0

@@ -35,6 +35,9 @@ def sql(
         Path | None, typer.Option(metavar="FILE", help="Write to a .csv, .json (lines) or .parquet file.")
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Print the question's SQL, and ask nothing.")] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="Send a statement that does more than read, to Athena.")
+    ] = False,
     dry_run: DryRun = False,
     output_format: Output = None,
 ) -> None:
@@ -65,7 +68,7 @@ def sql(
         statement, bound, _ = command.understood(what, given)
         output.show([{"sql": statement, "parameters": bound}], output_format)
         return
-    command.ask(what, given, settings, output_format, to)
+    command.ask(what, given, settings, output_format, to, may_write=write)
 
 
 def register(app: typer.Typer) -> None:

@@ -210,6 +210,17 @@ def test_text_is_what_it_was(asked: Asked) -> None:
     assert [column[0].as_py() for column in found.columns] == [*texts, None]
 
 
+@pytest.mark.parametrize(
+    "rows", ["(NULL)", "(NULL), (1)", "(1), (NULL)", "(1), (NULL), (3)", "(NULL), (NULL)"]
+)
+def test_a_row_of_nothing_but_null_is_a_row(asked: Asked, rows: str) -> None:
+    """Athena writes it as an empty line."""
+    sql = f"SELECT CAST(x AS integer) AS x FROM (VALUES {rows}) AS t(x)"
+    found = asked.athena.ask(sql).table().to_pylist()
+    assert found == asked.lake.ask(sql).table().to_pylist()
+    assert len(found) == rows.count("(")
+
+
 def test_a_scan_over_the_limit_is_stopped_and_the_limit_told(asked: Asked) -> None:
     group = f"tight-{uuid.uuid4().hex[:6]}"
     athena = asked.stack.client("athena")

@@ -112,7 +112,11 @@ def test_an_answer_that_breaks_off_leaves_the_file_that_was_there(tmp_path: Path
         (["SELECT * FROM data_qualty"], 3, "Is data_quality meant?"),
         (["SELECT * FROM crime_by_region"], 3, "crime-jobs run crime_by_region"),
         (["SELECT * FROM firs"], 3, "history of the stream"),
-        (["DROP TABLE data_quality"], 2, "DROP"),
+        (["DROP TABLE data_quality"], 2, "DROP does more than read"),
+        (["/* no */ INSERT INTO data_quality SELECT 1"], 2, "INSERT does more than read"),
+        (["EXPLAIN ANALYZE INSERT INTO data_quality SELECT 1"], 2, "does more than read"),
+        (["DROP TABLE data_quality", "--write"], 2, "DROP"),  # the lake is never written to
+        (["SELECT * FROM other.data_quality"], 2, "There is no other.data_quality here"),
         (["SELECT 1 AS a, 2 AS a", "--output", "json"], 2, "Two columns are called a"),
         (["SELECT 1 AS a", "--to", "x.xlsx"], 2, ".parquet"),
         (["SELECT 1 AS a", "--to", "nowhere/x.csv"], 2, "no such folder"),
@@ -167,6 +171,31 @@ def test_on_a_terminal_it_is_a_table_and_a_long_one_goes_through_the_pager(lake:
     assert "│ 1,234,567 │" in short
     assert "│         2 │" in short
     assert "PAGED:" in shown("SELECT x FROM UNNEST(sequence(1, 100)) AS t(x)")
+
+
+def test_ctrl_c_ends_a_query_of_the_lake(lake: Path) -> None:
+    endless = "WITH n AS (SELECT x FROM UNNEST(sequence(1, 10000)) AS t(x)) SELECT sum(sqrt(a.x * b.x + c.x)) FROM n a CROSS JOIN n b CROSS JOIN n c"
+    code = (
+        "import os, signal, sys, threading; from crime_jobs.adhoc import lake; from crime_jobs.cli import main;"
+        "run = lake.LakeAsker._run\n"
+        "def asked(self, sql):\n"
+        "    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
+        "    return run(self, sql)\n"
+        "lake.LakeAsker._run = asked; sys.exit(main(sys.argv[1:]))"
+    )
+    process = [sys.executable, "-c", code, "sql", endless, "--lake", str(lake)]
+    done = subprocess.run(process, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 130, done.stderr
+    assert "Interrupted: the query was ended." in done.stderr
+
+
+def test_a_full_disk_behind_stdout_is_said(lake: Path) -> None:
+    process = [sys.executable, "-m", "crime_jobs.cli", "sql", "data_quality", "--lake", str(lake)]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(process, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert "The output can't be written: No space left on device." in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_columns_that_are_alike_in_every_row_are_said_once(

@@ -188,7 +188,7 @@ def open_asker(settings: Settings) -> Asker:
         return Athena(settings, found)
     from crime_jobs.adhoc.lake import LakeAsker
 
-    return LakeAsker(settings.lake, history=settings.stream.get("history"))
+    return LakeAsker(settings.lake, settings.stream.get("history"), found.database)
 
 
 #: Athena's types as Arrow has them, by their name without ``(…)``; all others stay text.

@@ -305,7 +305,8 @@ class Athena:
                 read_options=csv.ReadOptions(
                     column_names=names, skip_rows=1, block_size=BLOCK, use_threads=False
                 ),
-                parse_options=csv.ParseOptions(newlines_in_values=True),
+                # A row whose only column is null is an empty line.
+                parse_options=csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
                 convert_options=csv.ConvertOptions(
                     column_types=dict(zip(names, schema.types, strict=True)),
                     null_values=[""],  # a null is empty, an empty text is ""

@@ -84,12 +84,47 @@ def understood(what: str, given: Mapping[str, str]) -> tuple[str, list[str], Que
     return what, [], None
 
 
+#: Words that a statement begins with which reads, and changes nothing.
+_READS = {"SELECT", "WITH", "VALUES", "TABLE", "(", "SHOW", "DESCRIBE", "DESC", "EXPLAIN"}
+
+
+def check_reads(sql: str) -> None:
+    """Refuse a statement that does more than read: an analyst's answer should never cost a table.
+
+    Parameters
+    ----------
+    sql
+        One statement.
+
+    Raises
+    ------
+    WrongUsage
+        If it begins with another word, or it explains a statement by running it.
+    """
+    from sqlglot.errors import TokenError
+    from sqlglot.tokens import Tokenizer
+
+    try:
+        words = [token.text.upper() for token in Tokenizer(dialect="athena").tokenize(sql)]
+    except TokenError:
+        return  # whoever is asked says where it is wrong
+    first = words[0] if words else ""
+    runs = first == "EXPLAIN" and "INSERT" in sql.upper()  # EXPLAIN ANALYZE runs what it explains
+    if first not in _READS or runs:
+        raise WrongUsage(
+            f"{first or 'This'} does more than read.",
+            hint="Tables are made by `crime-jobs run` and `sql setup`; --write sends it all the same.",
+        )
+
+
 def ask(
     what: str,
     given: Mapping[str, str],
     settings: Settings,
     wanted: Format | None,
     to: Path | None,
+    *,
+    may_write: bool = False,
 ) -> None:
     """Ask, show the answer, and say on stderr what it cost.
 
@@ -103,13 +138,17 @@ def ask(
         How the answer is written to stdout.
     to
         A file that it is written to instead.
+    may_write
+        Whether the statement may do more than read.
 
     Raises
     ------
     CrimeJobsError
-        As `crime_jobs.adhoc.asking.Asker.ask` and `crime_jobs.adhoc.showing` say.
+        As `check_reads`, `crime_jobs.adhoc.asking.Asker.ask` and `crime_jobs.adhoc.showing` say.
     """
     sql, values, question = understood(what, given)
+    if not may_write:
+        check_reads(sql)
     if to:
         showing.check_file(to)
     found = asking.of(settings)

@@ -53,11 +53,14 @@ class LakeAsker:
         credentials and endpoint come from the variables that every AWS tool reads.
     history
         Folder or URI of the stream's history, which is the table ``firs``; ``None``: it is not there.
+    database
+        What SQL may call the lake.
     """
 
-    def __init__(self, lake: str, history: str | None = None) -> None:
+    def __init__(self, lake: str, history: str | None = None, database: str = "crime") -> None:
         import duckdb
 
+        self._database = database
         self._lake, self._history = lake, history
         self._place: Place | None = None
         self._opened: dict[str, dict[str, str]] = {}
@@ -95,7 +98,7 @@ class LakeAsker:
         began = time.monotonic()
         translated = self._translated(sql, parameters)
         try:
-            found = self._duckdb.execute(translated)
+            found = self._run(translated)
             columns = tuple(AnswerColumn(c[0], _athena(str(c[1]))) for c in found.description or ())
             schema, batches = _read(found.to_arrow_reader(ROWS), columns, sql)
             first = next(batches, None)
@@ -105,6 +108,18 @@ class LakeAsker:
             raise _explained(error, sql) from error
         rows = _from(first, batches)
         return Answer(columns, schema, rows, seconds=time.monotonic() - began)
+
+    def _run(self, translated: str) -> duckdb.DuckDBPyConnection:
+        """Run in a thread: DuckDB keeps Ctrl-C to itself until it has ended."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(1) as thread:
+            found = thread.submit(self._duckdb.execute, translated)
+            try:
+                return found.result()
+            except KeyboardInterrupt:
+                self._duckdb.interrupt()
+                raise
 
     def close(self) -> None:
         """Close the connection."""
@@ -120,6 +135,11 @@ class LakeAsker:
                 dialect.parse(sql), [f"'{one.replace(QUOTE, QUOTE * 2)}'" for one in parameters]
             )
             for table in statement.find_all(exp.Table):  # crime.hot_spots is the lake's hot_spots
+                if (table.db or self._database).lower() != self._database:
+                    raise WrongUsage(
+                        f"There is no {exp.table_name(table)} here: the lake is database {self._database}.",
+                        hint="Other databases are asked through Athena, in an environment with a workgroup.",
+                    )
                 table.set("db", None)
                 table.set("catalog", None)
             names = _tables_of(statement)
