@@ -14,7 +14,7 @@ from PIL import Image
 from crime_engines.faces.seen import Seen
 
 #: Pixels that the detector looks at: a smaller picture is enlarged, at most to twice its sides. It sees faces
-#: of 80 pixels and more, so the smallest one has 40 pixels in a picture of 600 by 600, 94 in one of 1920 by 1080.
+#: of 80 pixels and more, so the smallest has 40 pixels in a picture of 600 by 600, 94 in one of 1920 by 1080.
 LOOKED_AT = 1_500_000
 _MOST_ENLARGED = 2.0
 

@@ -64,9 +64,9 @@ def similarity(distance: float) -> float:
     """Return the similarity for a distance of two embeddings.
 
     An anchor, not a calibration: the same person was measured 0.33 to 0.42 apart and different ones 0.70 to
-    1.03, on 9 and 69 pairs, and dlib's authors give 0.6 as their limit. So 0.60 is made to be 80, Rekognition's
-    default threshold, and 0.50 to be 99, this project's. What share of matches at a threshold is wrong is not
-    known.
+    1.03, on 9 and 69 pairs, and dlib's authors give 0.6 as their limit. So 0.60 is made to be 80,
+    Rekognition's default threshold, and 0.50 to be 99, this project's. What share of the matches at a
+    threshold is wrong is not known.
 
     Parameters
     ----------

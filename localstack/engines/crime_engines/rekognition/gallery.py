@@ -9,8 +9,8 @@ import numpy as np
 
 from crime_engines.faces.seen import LENGTH, farthest, similarity
 
-#: By how much a squared distance out of the matrix product (32 bits) may be wrong at most; what is that near is
-#: computed anew.
+#: By how much a squared distance out of the matrix product (32 bits) may be wrong at most; what is that near
+#: is computed anew.
 _SLACK = 1e-4
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from crime_engines.faces.pictures import Unfit
-from crime_engines.protocol import Refusal
+from crime_engines.protocol import Refusal, invalid
 from crime_engines.rekognition import words
 
 #: Bytes of a picture in a request, by Rekognition's model, and in S3, by its quotas.
@@ -39,6 +39,11 @@ def content_of(image: Mapping[str, Any], storage: Any) -> bytes:
     if "Bytes" not in image:
         return _fetched(image["S3Object"], storage)
     content = bytes(image["Bytes"])
+    if not content:
+        raise invalid(
+            "1 validation error detected: Value at 'image.bytes' failed to satisfy constraint: "
+            "Member must have length greater than or equal to 1"
+        )
     if len(content) > INLINE:
         raise words.too_large("5 MB")
     return content
