@@ -10,6 +10,7 @@ import time
 import uuid
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -485,12 +486,24 @@ def test_nothing_of_a_face_is_logged(
     assert said["FaceRecords"][0]["Face"]["FaceId"] not in caplog.text
 
 
-def test_workers_end_with_the_pool() -> None:
-    pool = Pool(1)
-    assert pool.look(file(head()), "none")
-    (worker,) = pool._all
+def test_workers_end_with_the_pool_and_with_who_started_them() -> None:
+    pool, picture = Pool(1), file(head())
+    assert len(pool.look(picture, "none")) == 1
+    (first,) = pool._all
+    assert first.stdin is not None
+    first.stdin.close()  # as it is when the engine is killed
+    assert first.wait(30) == 0
+    assert len(pool.look(picture, "none")) == 1
+    (second,) = pool._all
     pool.close()
-    assert worker.poll() is not None
+    assert second.poll() is not None
+
+
+def test_calls_at_once_get_their_own_answers(engine: Served) -> None:
+    pictures = [file(crowd(number, 1)) for number in (1, 2, 3)] * 2
+    with ThreadPoolExecutor(6) as threads:
+        found = list(threads.map(lambda one: len(faces(engine, one)), pictures))
+    assert found == [1, 2, 3, 1, 2, 3]
 
 
 def test_similarity_goes_through_its_anchors_and_falls() -> None:

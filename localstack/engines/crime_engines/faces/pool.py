@@ -11,8 +11,7 @@ import threading
 from typing import Any
 
 from crime_engines.faces.pictures import Unfit
-from crime_engines.faces.recogniser import Wanted
-from crime_engines.faces.seen import Seen
+from crime_engines.faces.seen import Seen, Wanted
 
 log = logging.getLogger("crime_engines")
 

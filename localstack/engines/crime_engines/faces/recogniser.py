@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib.util
 import math
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import dlib
 import numpy as np
 from PIL import Image
 
-from crime_engines.faces.seen import Seen
+from crime_engines.faces.seen import Seen, Wanted
 
 #: Pixels that the detector looks at: a smaller picture is enlarged, at most to twice its sides. It sees faces
 #: of 80 pixels and more, so the smallest has 40 pixels in a picture of 600 by 600, 94 in one of 1920 by 1080.
@@ -24,9 +24,6 @@ MOST_FACES = 100
 #: Side of the chip that sharpness is measured on, so that it does not depend on the picture's size.
 _CHIP = 96
 _FULL_SHARPNESS = 40.0
-
-#: Which faces get an embedding.
-Wanted = Literal["none", "largest", "all"]
 
 
 class Recogniser:

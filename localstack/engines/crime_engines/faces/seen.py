@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 #: The recogniser that made an embedding, by dlib's release (weights: face_recognition_models 0.3.0).
 #: Embeddings of different ones can't be compared. Rekognition's own versions are 1.0 to 7.0.
 MODEL = "20.0.1"
+
+#: Which faces get an embedding.
+Wanted = Literal["none", "largest", "all"]
 
 #: Numbers of an embedding.
 LENGTH = 128

@@ -14,8 +14,7 @@ import numpy as np
 from crime_engines.control import Control
 from crime_engines.faces.pictures import Unfit
 from crime_engines.faces.pool import Broken, Busy, Pool
-from crime_engines.faces.recogniser import Wanted
-from crime_engines.faces.seen import MODEL, Seen, similarity
+from crime_engines.faces.seen import MODEL, Seen, Wanted, similarity
 from crime_engines.node import Node
 from crime_engines.protocol import Call, Handler, Refusal, ServiceModel
 from crime_engines.rekognition import answers, images, words
