@@ -20,7 +20,10 @@ NAME = "engines"
 OFFSET = 1000
 
 #: The services behind it, as ``AWS_ENDPOINT_URL_<SERVICE>`` names them.
-SERVICES = ("EMR", "EMR_SERVERLESS", "DATABASE_MIGRATION_SERVICE", "REDSHIFT_DATA", "ATHENA", "GLUE")
+SERVICES = (
+    *("EMR", "EMR_SERVERLESS", "DATABASE_MIGRATION_SERVICE"),
+    *("REDSHIFT_DATA", "ATHENA", "GLUE", "REKOGNITION"),
+)
 
 
 def port_of(localstack: int) -> int:

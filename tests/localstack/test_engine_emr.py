@@ -361,7 +361,7 @@ def test_logs_come_late_where_the_engine_is_told_so(engine: Engine) -> None:
 
 
 def test_the_engines_own_endpoint(engine: Engine) -> None:
-    names = ("emr", "emr-serverless", "dms", "redshift-data", "athena", "glue")
+    names = ("emr", "emr-serverless", "dms", "redshift-data", "athena", "glue", "rekognition")
     running = dict.fromkeys(names, "running")
     assert engine.own("health") == {"services": running}
     fault = {"service": "emr", "operation": "ListClusters", "code": "AccessDeniedException", "times": 1}

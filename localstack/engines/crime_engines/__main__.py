@@ -18,6 +18,7 @@ from crime_engines.glue import Glue
 from crime_engines.glue.catalog import Catalog
 from crime_engines.node import Node
 from crime_engines.redshift import RedshiftData
+from crime_engines.rekognition import Rekognition
 from crime_engines.server import Engines, Service, application
 from crime_engines.serverless import EmrServerless
 from crime_jobs.spark import find_java_home
@@ -59,6 +60,7 @@ def main() -> None:
         RedshiftData(node, control),
         Athena(node, control, catalog),
         Glue(node, control, catalog),
+        Rekognition(node, control),
     ]
     engines = Engines(services, control)
     uvicorn.run(

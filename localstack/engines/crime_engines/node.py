@@ -26,7 +26,10 @@ PASSED_ON = (
 )
 
 #: Services of the engines, as the variables ``AWS_ENDPOINT_URL_<SERVICE>`` name them.
-SERVICES = ("EMR", "EMR_SERVERLESS", "DATABASE_MIGRATION_SERVICE", "REDSHIFT_DATA", "ATHENA", "GLUE")
+SERVICES = (
+    *("EMR", "EMR_SERVERLESS", "DATABASE_MIGRATION_SERVICE"),
+    *("REDSHIFT_DATA", "ATHENA", "GLUE", "REKOGNITION"),
+)
 
 
 @dataclass(frozen=True)
