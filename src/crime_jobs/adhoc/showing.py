@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import sys
@@ -163,6 +162,8 @@ def _plain(value: object) -> Any:
 def _text(value: object) -> str:
     if isinstance(value, date):
         return value.isoformat()
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False, default=_plain)
     return value.hex() if isinstance(value, bytes) else str(value)
 
 
@@ -194,16 +195,11 @@ def show(answer: Answer, wanted: Format | None, *, title: str) -> int:
     if kind is Format.JSON:
         _refuse_twins(answer)
     rows = 0
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    if kind is Format.CSV:
-        writer.writerow([column.name for column in answer.columns])
-    for batch in answer.batches():
-        if kind is Format.JSON:
-            sys.stdout.write(_json_lines(batch))
-        else:
-            values = [column.to_pylist() for column in batch.columns]
-            writer.writerows(zip(*values, strict=True))
-        rows += batch.num_rows
+    sys.stdout.flush()
+    with _writer(sys.stdout.buffer, answer.schema, f".{kind}") as write:
+        for batch in answer.batches():
+            write(batch)
+            rows += batch.num_rows
     return rows
 
 
