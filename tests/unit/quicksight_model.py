@@ -20,6 +20,7 @@ GIVEN = {
     "AWS::AccountId": ACCOUNT,
     "AWS::Region": REGION,
     "AWS::Partition": "aws",
+    "AWS::URLSuffix": "amazonaws.com",
     "LakeBucket": "crime-lake",
     "ResultsBucket": "crime-results",
     "FilesBucket": "crime-artifacts",

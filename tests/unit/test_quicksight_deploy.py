@@ -75,6 +75,8 @@ def test_what_is_sent_is_what_the_template_asks_for(rules_file: Path) -> None:
     asked = template()["Parameters"]
     assert sent.parameters.keys() == asked.keys()
     assert sent.parameters["LakeBucket"] == "crime-lake"
+    folders = {name: sent.parameters[f"{name}Prefix"] for name in ("Lake", "History", "Results")}
+    assert folders == {"Lake": "lake", "History": "history", "Results": "athena"}
     assert sent.parameters["FilesPrefix"] == "jobs/quicksight"
     manifest = json.loads(sent.files["rules-manifest.json"])
     assert manifest["fileLocations"] == [{"URIs": ["s3://crime-artifacts/jobs/quicksight/rules.csv"]}]
@@ -93,6 +95,10 @@ def test_what_is_sent_is_what_the_template_asks_for(rules_file: Path) -> None:
         ({"quicksight": TOLD | {"viewers": "everybody"}}, "quicksight.viewers"),
         ({"quicksight": {"colour": "red"}}, "quicksight.colour"),
         ({"lake": "build/lake"}, "not on S3"),
+        ({"lake": "s3://crime-lake"}, "lake .* is no folder"),
+        ({"sql": {"workgroup": "crime", "results": "s3://crime-results"}}, "sql.results .* is no folder"),
+        ({"stream": {"history": "s3://crime-firs/*"}}, "stream.history .* is no folder"),
+        ({"quicksight": TOLD | {"keys": ["*"]}}, "quicksight.keys"),
         ({"sql": {"workgroup": "crime"}}, "where its results are"),
         ({"artifacts": None}, "Nothing says where boundaries and rules"),
     ],
@@ -314,7 +320,7 @@ def test_a_dry_run_sends_nothing_and_nobody_there_to_answer_is_told_before(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "crime-jobs.toml").write_text(
         f'[aws]\nregion = "{REGION}"\nlanding = "s3://l"\nlake = "s3://crime-lake/lake"\n'
-        'artifacts = "s3://crime-artifacts"\n[aws.sql]\nworkgroup = "crime"\nresults = "s3://crime-results"\n'
+        'artifacts = "s3://crime-artifacts"\n[aws.sql]\nworkgroup = "crime"\nresults = "s3://crime-results/results"\n'
         f'[aws.quicksight]\nboundaries = "{ROOT / "data/india_states.geojson"}"\nrules = "{rules_file}"\n'
         + "".join(f'{name} = "{arn}"\n' for name, arn in TOLD.items())
     )

@@ -6,6 +6,7 @@ import copy
 import json
 import re
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
@@ -255,6 +256,59 @@ def test_viewers_see_the_dashboard_and_nothing_behind_it() -> None:
     assert "Rules" not in granted["AuthorArn"]
     assert not {"Athena", "RulesFile"} & granted["AuthorArn"]
     assert {len(permissions.of(kind)) for kind in ("rules", "source")} == {1}
+
+
+def statements() -> list[Json]:
+    """What the role may do where there are FIRs and keys, its parameters filled in."""
+    (policy,) = copy.deepcopy(RESOURCES["ReaderRole"]["Properties"]["Policies"])
+    given = copy.deepcopy(MADE)
+    here = {"HistoryBucket": "crime-firs", "KeyArns": "key/read", "ResultsKeyArn": "key/results"}
+    for name, value in here.items():
+        given["Parameters"][name]["Default"] = value
+    written = [one.get("Fn::If", [None, one])[1] for one in policy["PolicyDocument"]["Statement"]]
+    found: list[Json] = model.resolved(given, written)
+    return found
+
+
+def test_the_role_reads_folders_and_no_bucket_whole() -> None:
+    """Beside the history are dead letters, which are FIRs, and what Firehose could not deliver."""
+
+    def readable(key: str) -> bool:
+        arns = [arn for one in statements() for arn in one["Resource"]]
+        return any(fnmatchcase(f"arn:aws:s3:::{key}", arn) for arn in arns)
+
+    for folder in ("dead-letters", "history-undelivered", "history-loads", "firehose", "other"):
+        assert not readable(f"crime-firs/{folder}/2026/11/24/one.gz")
+    for bucket in ("crime-lake", "crime-results", "crime-artifacts", "elsewhere"):
+        assert not readable(f"{bucket}/other/one.csv")
+    assert readable("crime-firs/history/2026/11/24/10/one.gz")
+    assert readable("crime-lake/lake/hot_spots/part-0.parquet")
+    assert readable("crime-results/results/one.csv")
+    assert readable("crime-artifacts/quicksight/rules.csv")
+    listed = {
+        tuple(one["Resource"]): one.get("Condition")
+        for one in statements()
+        if "s3:ListBucket" in one["Action"]
+    }
+    assert listed == {
+        (f"arn:aws:s3:::{bucket}",): prefix and {"StringLike": {"s3:prefix": prefix}}
+        for bucket, prefix in (
+            ("crime-lake", "lake/*"),
+            ("crime-firs", "history/*"),
+            ("crime-artifacts", "quicksight/*"),
+            ("crime-results", None),  # Athena asks for it without a prefix, to see whether it is there
+        )
+    }
+
+
+def test_keys_open_for_s3_alone_and_only_the_results_key_seals() -> None:
+    used = [one for one in statements() if any(action.startswith("kms:") for action in one["Action"])]
+    assert {one["Resource"]: one["Action"] for one in used} == {
+        "key/read": ["kms:Decrypt"],
+        "key/results": ["kms:Decrypt", "kms:GenerateDataKey"],
+    }
+    for one in used:
+        assert one["Condition"] == {"StringEquals": {"kms:ViaService": f"s3.{model.REGION}.amazonaws.com"}}
 
 
 @pytest.mark.parametrize("name", SHOWN)

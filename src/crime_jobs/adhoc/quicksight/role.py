@@ -1,4 +1,4 @@
-"""The role that QuickSight reads with: one workgroup, one database, the buckets that it is told."""
+"""The role that QuickSight reads with: one workgroup, one database, the folders that it is told."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ Json = dict[str, Any]
 
 _ARN = "arn:${AWS::Partition}"
 _HERE = "${AWS::Region}:${AWS::AccountId}"
+#: A key opens what S3 reads or writes for the role, and nothing besides: sealed FIRs stay sealed.
+_FOR_S3 = {"StringEquals": {"kms:ViaService": {"Fn::Sub": "s3.${AWS::Region}.${AWS::URLSuffix}"}}}
 
 
 def _allow(sid: str, actions: list[str], *things: str) -> Json:
@@ -23,19 +25,42 @@ def _when(condition: str, statement: Json) -> Json:
     return {"Fn::If": [condition, statement, {"Ref": "AWS::NoValue"}]}
 
 
-def _read(sid: str, bucket: str, prefix: str = "") -> list[Json]:
-    listing = _allow(f"List{sid}", ["s3:ListBucket", "s3:GetBucketLocation"], f"s3:::${{{bucket}}}")
-    return [listing, _allow(f"Read{sid}", ["s3:GetObject"], f"s3:::${{{bucket}}}/{prefix}*")]
+def _read(what: str) -> list[Json]:
+    """Allow to read one folder: its bucket may hold what nobody who draws pictures should see."""
+    bucket, folder = f"s3:::${{{what}Bucket}}", f"${{{what}Prefix}}/*"
+    listing = _allow(f"List{what}", ["s3:ListBucket"], bucket)
+    return [
+        _allow(f"Find{what}", ["s3:GetBucketLocation"], bucket),
+        listing | {"Condition": {"StringLike": {"s3:prefix": {"Fn::Sub": folder}}}},
+        _allow(f"Read{what}", ["s3:GetObject"], f"{bucket}/{folder}"),
+    ]
+
+
+def _results() -> list[Json]:
+    writing = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
+    return [
+        # Athena looks whether the bucket is there before it writes; that request names no prefix.
+        _allow(
+            "FindResults",
+            ["s3:ListBucket", "s3:GetBucketLocation", "s3:ListBucketMultipartUploads"],
+            "s3:::${ResultsBucket}",
+        ),
+        _allow("WriteResults", writing, "s3:::${ResultsBucket}/${ResultsPrefix}/*"),
+    ]
+
+
+def _use(sid: str, actions: list[str], keys: str) -> Json:
+    return {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Action": actions,
+        "Resource": {"Ref": keys},
+        "Condition": _FOR_S3,
+    }
 
 
 def _statements() -> list[Json]:
     catalogue = f"glue:{_HERE}"
-    results = [
-        "s3:GetObject",
-        "s3:PutObject",
-        "s3:AbortMultipartUpload",
-        "s3:ListMultipartUploadParts",
-    ]
     return [
         _allow(
             "AskTheWorkgroup",
@@ -63,24 +88,12 @@ def _statements() -> list[Json]:
             f"{catalogue}:database/${{Database}}",
             f"{catalogue}:table/${{Database}}/*",
         ),
-        *_read("Lake", "LakeBucket"),
-        *(_when("HasHistory", statement) for statement in _read("History", "HistoryBucket")),
-        *_read("Files", "FilesBucket", "${FilesPrefix}/"),
-        _allow(
-            "ListResults",
-            ["s3:ListBucket", "s3:GetBucketLocation", "s3:ListBucketMultipartUploads"],
-            "s3:::${ResultsBucket}",
-        ),
-        _allow("WriteResults", results, "s3:::${ResultsBucket}/*"),
-        _when(
-            "HasKeys",
-            {
-                "Sid": "UseTheKeys",
-                "Effect": "Allow",
-                "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
-                "Resource": {"Ref": "KeyArns"},
-            },
-        ),
+        *_read("Lake"),
+        *(_when("HasHistory", statement) for statement in _read("History")),
+        *_read("Files"),
+        *_results(),
+        _when("HasKeys", _use("OpenWhatIsRead", ["kms:Decrypt"], "KeyArns")),
+        _when("HasResultsKey", _use("SealResults", ["kms:Decrypt", "kms:GenerateDataKey"], "ResultsKeyArn")),
     ]
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from crime_jobs import aws
 from crime_jobs.adhoc import asking
-from crime_jobs.adhoc.quicksight.template import DEFAULT_NAME
+from crime_jobs.adhoc.quicksight.template import DEFAULT_NAME, FOLDER
 from crime_jobs.errors import WrongUsage
 from crime_jobs.model import streams
 from crime_jobs.settings import Settings
@@ -17,6 +18,7 @@ _PRINCIPAL = re.compile(
     r"arn:[a-z-]+:quicksight:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):(?P<kind>user|group)/(?P<name>.+)"
 )
 _ARN = r"^arn:[a-z-]+:quicksight:[a-z0-9-]+:\d{12}:(user|group)/.+$"
+_KEY = r"^arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key/[a-zA-Z0-9-]+$"
 
 
 class QuickSightSettings(BaseModel):
@@ -37,7 +39,9 @@ class QuickSightSettings(BaseModel):
     files
         ``s3://`` URI that both are uploaded to; under ``artifacts`` when not given.
     keys
-        ARNs of the KMS keys of the buckets that are read and written.
+        ARNs of the KMS keys of what is read: lake, history, files.
+    results_key
+        ARN of the KMS key of the workgroup's results.
     history
         Whether there are FIRs of the stream to read.
     refresh_at, time_zone
@@ -54,7 +58,8 @@ class QuickSightSettings(BaseModel):
     rules: str = "quicksight-rules.csv"
     boundaries: str = "data/india_states.geojson"
     files: str | None = Field(default=None, pattern=r"^s3://")
-    keys: tuple[str, ...] = ()
+    keys: tuple[Annotated[str, Field(pattern=_KEY)], ...] = ()
+    results_key: str | None = Field(default=None, pattern=_KEY)
     history: bool = True
     refresh_at: str = Field(default="05:30", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
     time_zone: str = "Asia/Kolkata"
@@ -132,7 +137,7 @@ def parameters(told: QuickSightSettings, settings: Settings) -> dict[str, str]:
     Raises
     ------
     WrongUsage
-        If one is missing, or the principals can't be right.
+        If one is missing, a place is a whole bucket, or the principals can't be right.
     """
     sql = asking.of(settings)
     if not settings.lake.startswith("s3"):
@@ -146,21 +151,36 @@ def parameters(told: QuickSightSettings, settings: Settings) -> dict[str, str]:
             hint="Write workgroup and results into its table sql; `crime-jobs sql setup` makes them.",
         )
     bucket, prefix = files_of(told, settings)
-    history = streams.of(settings.stream).history if told.history else ""
+    history = {"HistoryBucket": ""}
+    if told.history:
+        history = _folder("History", streams.of(settings.stream).history, "stream.history")
     return {
         "Name": told.name,
         "Workgroup": sql.workgroup,
         "Database": sql.database,
-        "LakeBucket": aws.split_uri(settings.lake, "lake")[0],
-        "HistoryBucket": aws.split_uri(history, "stream.history")[0] if history else "",
-        "ResultsBucket": aws.split_uri(sql.results, "sql.results")[0],
+        **_folder("Lake", settings.lake, "lake"),
+        "HistoryPrefix": "history",
+        **history,
+        **_folder("Results", sql.results, "sql.results"),
         "KeyArns": ",".join(told.keys),
+        "ResultsKeyArn": told.results_key or "",
         "FilesBucket": bucket,
         "FilesPrefix": prefix,
         **_principals(told),
         "RefreshAt": told.refresh_at,
         "TimeZone": told.time_zone,
     }
+
+
+def _folder(name: str, uri: str, what: str) -> dict[str, str]:
+    """Return the two parameters of a place; the role is let into that folder, never into a whole bucket."""
+    bucket, prefix = aws.split_uri(uri, what)
+    if not re.fullmatch(FOLDER, prefix):
+        raise WrongUsage(
+            f"The {what} {uri!r} is no folder of a bucket that QuickSight's role could be let into.",
+            hint="Give s3://bucket/folder; letters, digits and !_.()=- may be in its name.",
+        )
+    return {f"{name}Bucket": bucket, f"{name}Prefix": prefix}
 
 
 def _principals(told: QuickSightSettings) -> dict[str, str]:

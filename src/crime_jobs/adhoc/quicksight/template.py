@@ -15,6 +15,8 @@ BOUNDARIES, RULES, MANIFEST = "india_states.geojson", "rules.csv", "rules-manife
 #: Columns of the rules. Version 2 goes by ARN: the same name in another namespace is somebody else.
 RULE_COLUMNS = ("UserARN", "GroupARN", RULED)
 DEFAULT_NAME = "crime-jobs"
+#: A folder of a bucket. In a policy a star or a question mark would stand for other folders too.
+FOLDER = r"[a-zA-Z0-9!_.()=-]+(/[a-zA-Z0-9!_.()=-]+)*"
 _ACCOUNT = {"Ref": "AWS::AccountId"}
 _PRINCIPAL = "arn:[a-z-]+:quicksight:[a-z0-9-]+:[0-9]{12}:(user|group)/.+"
 
@@ -56,6 +58,7 @@ def _text(description: str, **more: object) -> Json:
 
 def _parameters() -> Json:
     bucket: Json = {"AllowedPattern": "[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"}
+    folder: Json = {"AllowedPattern": FOLDER}
     return {
         "Name": _text(
             "What the ids of all parts begin with.",
@@ -65,15 +68,19 @@ def _parameters() -> Json:
         "Workgroup": _text("Athena's workgroup that asks.", Default="crime"),
         "Database": _text("The database of the tables.", Default="crime", AllowedPattern="[a-z0-9_]{1,128}"),
         "LakeBucket": _text("Name of the bucket of the lake.", **bucket),
+        "LakePrefix": _text("Folder of the lake there, without slashes around it.", Default="lake", **folder),
         "HistoryBucket": _text("Name of the bucket of the FIRs' history; none without it.", Default=""),
+        "HistoryPrefix": _text("Folder of the history there.", Default="history", **folder),
         "ResultsBucket": _text("Name of the bucket of the workgroup's results.", **bucket),
+        "ResultsPrefix": _text("Folder of the results there.", Default="results", **folder),
         "KeyArns": {
             "Type": "CommaDelimitedList",
             "Default": "",
-            "Description": "ARNs of the KMS keys of these buckets, with commas between.",
+            "Description": "ARNs of the KMS keys of lake, history and files, with commas between.",
         },
+        "ResultsKeyArn": _text("ARN of the KMS key of the results, the only one written with.", Default=""),
         "FilesBucket": _text("Name of the bucket of boundaries and rules (the setting artifacts).", **bucket),
-        "FilesPrefix": _text("Folder of boundaries and rules there, without slashes around it."),
+        "FilesPrefix": _text("Folder of boundaries and rules there, without slashes around it.", **folder),
         "ViewerArn": _text("User or group that sees the dashboard.", AllowedPattern=_PRINCIPAL),
         "AuthorArn": _text("User or group that may build on the datasets.", AllowedPattern=_PRINCIPAL),
         "OwnerArn": _text("User or group that owns every part.", AllowedPattern=_PRINCIPAL),
@@ -91,6 +98,7 @@ def _conditions() -> Json:
     return {
         "HasHistory": {"Fn::Not": [{"Fn::Equals": [{"Ref": "HistoryBucket"}, ""]}]},
         "HasKeys": {"Fn::Not": [empty]},
+        "HasResultsKey": {"Fn::Not": [{"Fn::Equals": [{"Ref": "ResultsKeyArn"}, ""]}]},
     }
 
 
