@@ -130,7 +130,50 @@ VALUES = [
     ("1 IS DISTINCT FROM NULL", "True"),
     ("CASE WHEN 1 = 1 THEN 'a' END", "a"),
     ("x'ff' = x'ff'", "True"),
-]
+    ("CAST(2.5e0 AS integer)", "3"),
+    ("CAST(-2.5e0 AS bigint)", "-3"),
+    ("try_cast('1.5' AS integer)", "None"),
+    ("try_cast('1e2' AS integer)", "None"),
+    ("CAST('-12' AS integer)", "-12"),
+    ("CAST(0.1e0 AS varchar)", "1.0E-1"),
+    ("CAST(1e0 AS varchar)", "1.0E0"),
+    ("CAST(178.6e0 AS varchar)", "1.786E2"),
+    ("CAST(-123456789.5e0 AS varchar)", "-1.234567895E8"),
+    ("CAST(1e7 AS varchar)", "1.0E7"),
+    ("CAST(1.5e-7 AS varchar)", "1.5E-7"),
+    ("CAST(1.25e20 AS varchar)", "1.25E20"),
+    ("CAST(1001e0 AS varchar)", "1.001E3"),
+    ("CAST(0.00102e0 AS varchar)", "1.02E-3"),
+    ("CAST(infinity() AS varchar)", "Infinity"),
+    ("CAST(1 AS varchar)", "1"),
+    ("CAST(reduce(ARRAY[2.5e0], 0e0, (s, x) -> s + x, s -> s) AS integer)", "3"),
+    ("regexp_replace('2013-02', '(\\d+)-(\\d+)', '$2/$1')", "02/2013"),
+    ("regexp_replace('a', 'a', '\\$1')", "$1"),
+    ("regexp_extract('x', '[0-9]')", "None"),
+    ("regexp_extract('x', '(x)([0-9]*)', 2)", ""),
+    ("split('a-b-c', '-', 2)", "['a', 'b-c']"),
+    ("split('a-b', '-', 3)", "['a', 'b']"),
+    ("split_part('a', ',', 5)", "None"),
+    ("substring('abc', 0, 2)", ""),
+    ("substr('abc', -5)", ""),
+    ("substr('abc', -2, 1)", "b"),
+    ("reverse(ARRAY[1, 2])", "[2, 1]"),
+    ("reverse(split('a,b', ','))", "['b', 'a']"),
+    ("array_distinct(ARRAY[3, 1, 3, NULL, 2])", "[3, 1, None, 2]"),
+    ("array_union(ARRAY[3, 1], ARRAY[2, 1])", "[3, 1, 2]"),
+    ("array_except(ARRAY[3, 1, 3, 2], ARRAY[1])", "[3, 2]"),
+    ("array_max(ARRAY[1, NULL])", "None"),
+    ("array_min(ARRAY[3, 2])", "2"),
+    ("try(ARRAY[1][2])", "None"),
+    ("array_join(transform(sequence(DATE '2013-01-30', DATE '2013-02-01'), d -> CAST(d AS varchar)), ' ')",
+     "2013-01-30 2013-01-31 2013-02-01"),
+    ("sequence(3, 1)", "[3, 2, 1]"),
+    ("json_size('{\"a\": 1, \"b\": 2}', '$')", "2"),
+    ("json_size('[1]', '$')", "1"),
+    ("nan() = nan()", "False"),
+    ("nan() <> nan()", "True"),
+    ("nan() > 1", "False"),
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -222,8 +265,35 @@ def test_what_is_wrong_has_its_place(sql: str, line: int, column: int) -> None:
         "SELECT to_base64(to_utf8('a'))",
         "SELECT * FROM crime.t TABLESAMPLE BERNOULLI (10)",
         "SELECT from_unixtime(1, 'Asia/Kolkata')",
+        "SELECT year FROM crime.t ORDER BY year FETCH FIRST 1 ROW WITH TIES",
+        "SELECT regexp_replace(state, 'a', state) FROM crime.t",
     ],
 )
 def test_what_duckdb_can_not_say_is_refused_by_name(sql: str) -> None:
     with pytest.raises(Unsupported, match="is not supported here"):
         translate(parse(sql), SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CAST('1.5' AS integer)",
+        "ARRAY[1, 2][3]",
+        "map(ARRAY['a'], ARRAY[1])['b']",
+        "regexp_extract('x', '(x)(y)?', 2)",
+        "split_part('a', ',', 1 - 1)",
+    ],
+)
+def test_what_fails_in_athena_fails(engine: duckdb.DuckDBPyConnection, sql: str) -> None:
+    made = translate(parse(f"SELECT {sql}"))
+    with pytest.raises(
+        duckdb.Error, match="subscript|not present|Could not convert|may be missing|greater than"
+    ):
+        engine.execute(made).fetchall()
+
+
+def test_columns_of_unnamed_rows_are_numbered(engine: duckdb.DuckDBPyConnection) -> None:
+    sql = "SELECT * FROM (VALUES 1, 2) EXCEPT SELECT * FROM (VALUES 2)"
+    found = engine.execute(translate(parse(sql), SCHEMA))
+    assert [one[0] for one in found.description or ()] == ["_col0"]
+    assert found.fetchall() == [(1,)]

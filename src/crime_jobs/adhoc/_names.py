@@ -30,6 +30,8 @@ def named(tree: exp.Query) -> dict[str, str]:
         From the name in small letters to the name as it was written.
     """
     written: dict[str, str] = {}
+    for values in tree.find_all(exp.Values):
+        _number(values)
     for nth, select in enumerate(list(tree.find_all(exp.Select))):
         items: list[exp.Expr] = []
         starred = False
@@ -45,6 +47,18 @@ def named(tree: exp.Query) -> dict[str, str]:
             items.append(item)
         select.set("expressions", items)
     return written
+
+
+def _number(values: exp.Values) -> None:
+    """Give rows that have no names for their columns Athena's."""
+    alias = values.args.get("alias")
+    first = values.expressions[0] if values.expressions else None
+    if first is None or (alias is not None and alias.columns):
+        return
+    width = len(first.expressions) if isinstance(first, exp.Tuple) else 1
+    columns = [exp.to_identifier(f"_col{at}", quoted=True) for at in range(width)]
+    named = alias.this if alias is not None else None
+    values.set("alias", exp.TableAlias(this=named or exp.to_identifier("given"), columns=columns))
 
 
 def qualified(

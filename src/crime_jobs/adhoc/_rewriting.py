@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import sqlglot
 from sqlglot import exp
 
+from crime_jobs.adhoc._meaning import DISTINCT, MEANINGS, filled, json_size, stamp
 from crime_jobs.adhoc._refused import SqlWrong, Unsupported, place
 from crime_jobs.adhoc._unnesting import size, unnested
 
@@ -17,7 +17,7 @@ TEMPLATES = {
     "any_match": "coalesce(list_bool_or(list_transform(_1, _2)), false)",
     "none_match": "NOT coalesce(list_bool_or(list_transform(_1, _2)), false)",
     "array_position": "coalesce(list_position(_1, _2), 0)",
-    "array_union": "list_distinct(list_concat(_1, _2))",
+    "array_union": DISTINCT.replace("_1", "list_concat(_1, _2)"),
     "arrays_overlap": "list_has_any(_1, _2)",
     "at_timezone": "_1 AT TIME ZONE _2",
     "codepoint": "unicode(_1)",
@@ -27,7 +27,6 @@ TEMPLATES = {
     "infinity": "CAST('Infinity' AS DOUBLE)",
     "is_finite": "isfinite(_1)",
     "is_infinite": "isinf(_1)",
-    "json_size": "coalesce(json_array_length(_1, _2), 0)",
     "map_agg": "map(list(_1), list(_2))",
     "nan": "CAST('NaN' AS DOUBLE)",
     "regexp_split": "regexp_split_to_array(_1, _2)",
@@ -72,6 +71,7 @@ def rewritten(tree: exp.Query, sql: str) -> exp.Query:
     Unsupported
         For what DuckDB's SQL can't say.
     """
+    stamp(tree)
     for node in [*tree.walk(bfs=False)][::-1]:  # what is inside comes first
         if type(node) in _SIGNS:
             _check_operands(node, sql)
@@ -80,6 +80,8 @@ def rewritten(tree: exp.Query, sql: str) -> exp.Query:
         if (rule := _RULES.get(type(node))) is not None:
             new = rule(node, sql)
             if new is not None and new is not node:
+                if new.type is None:
+                    new.type = node.type  # for the rules of what stands around it
                 node.replace(new)
     return tree
 
@@ -124,35 +126,25 @@ def _athena(node: exp.Expr) -> str:
 
 def _call(node: exp.Anonymous, sql: str) -> exp.Expr | None:
     name = node.name.lower()
+    if name == "json_size":
+        return json_size(node, sql)
     if name == "to_iso8601":
         return _to_iso8601(node, sql)
     if name in ("format_datetime", "parse_datetime"):
         return _joda(node, name, node.expressions, sql)
     if (template := TEMPLATES.get(name)) is None:
         return None
-    return _filled(template, node.expressions)
-
-
-def _filled(template: str, arguments: list[exp.Expr]) -> exp.Expr:
-    made = sqlglot.parse_one(template, dialect="duckdb")
-    for column in [*made.find_all(exp.Column)]:
-        name = column.name
-        if name.startswith("_") and name[1:].isdigit():
-            given = arguments[int(name[1:]) - 1].copy()
-            if column is made:
-                return given
-            column.replace(given)
-    return exp.paren(made, copy=False) if isinstance(made, exp.Binary | exp.Not) else made
+    return filled(template, node.expressions)
 
 
 def _to_iso8601(node: exp.Anonymous, sql: str) -> exp.Expr:
     [value] = node.expressions
     if value.is_type(exp.DType.DATE):
-        return _filled("strftime(_1, '%Y-%m-%d')", [value])
+        return filled("strftime(_1, '%Y-%m-%d')", [value])
     if value.is_type(exp.DType.TIMESTAMPTZ):
-        return _filled("strftime(_1, '%Y-%m-%dT%H:%M:%S.%gZ')", [value])
+        return filled("strftime(_1, '%Y-%m-%dT%H:%M:%S.%gZ')", [value])
     if value.is_type(exp.DType.TIMESTAMP):
-        return _filled("strftime(_1, '%Y-%m-%dT%H:%M:%S.%g')", [value])
+        return filled("strftime(_1, '%Y-%m-%dT%H:%M:%S.%g')", [value])
     raise Unsupported("to_iso8601 of something that is not known to be a date or timestamp", *_at(node, sql))
 
 
@@ -177,7 +169,7 @@ def _joda(node: exp.Expr, name: str, arguments: list[exp.Expr], sql: str) -> exp
             found.append(part.replace("%", "%%"))
     made = exp.Literal.string("".join(found))
     template = "strftime(_1, _2)" if name == "format_datetime" else "timezone('UTC', strptime(_1, _2))"
-    return _filled(template, [value, made])
+    return filled(template, [value, made])
 
 
 def _parse_datetime(node: Any, sql: str) -> exp.Expr:
@@ -226,18 +218,18 @@ def _as_date(node: exp.Expr, sql: str) -> exp.Expr | None:
 
 def _array_position(node: Any, sql: str) -> exp.Expr:
     del sql
-    return _filled("coalesce(list_position(_1, _2), 0)", [node.this, node.expression])
+    return filled("coalesce(list_position(_1, _2), 0)", [node.this, node.expression])
 
 
 def _array_overlaps(node: Any, sql: str) -> exp.Expr:
     del sql
-    return _filled("list_has_any(_1, _2)", [node.this, node.expression])
+    return filled("list_has_any(_1, _2)", [node.this, node.expression])
 
 
 def _repeat(node: Any, sql: str) -> exp.Expr:
     """Athena's repeats an element in an array, not a text."""
     del sql
-    return _filled("list_transform(range(_2), lambda i : _1)", [node.this, node.args["times"]])
+    return filled("list_transform(range(_2), lambda i : _1)", [node.this, node.args["times"]])
 
 
 def _date_diff(node: exp.DateDiff, sql: str) -> exp.Expr:
@@ -257,7 +249,7 @@ def _extract(node: exp.Extract, sql: str) -> exp.Expr | None:
 
 def _sqrt(node: exp.Sqrt, sql: str) -> exp.Expr:
     del sql
-    return _filled("CASE WHEN _1 < 0 THEN CAST('NaN' AS DOUBLE) ELSE sqrt(_1) END", [node.this])
+    return filled("CASE WHEN _1 < 0 THEN CAST('NaN' AS DOUBLE) ELSE sqrt(_1) END", [node.this])
 
 
 def _div(node: exp.Div, sql: str) -> exp.Expr | None:
@@ -272,7 +264,7 @@ def _div(node: exp.Div, sql: str) -> exp.Expr | None:
     by = node.expression.copy()
     # A "?" can't be there twice, and what TRY is over gives NULL anyway.
     if not (by.is_number and by.to_py()) and not by.find(exp.Placeholder) and not node.find_ancestor(exp.Try):
-        by = _filled("CASE WHEN _1 = 0 THEN error('Division by zero') ELSE _1 END", [by])
+        by = filled("CASE WHEN _1 = 0 THEN error('Division by zero') ELSE _1 END", [by])
     if left[1] or right[1]:
         divided = exp.Div(this=node.this.copy(), expression=by)
         return exp.cast(divided, f"DECIMAL(38, {max(left[0], right[0])})", dialect="duckdb")
@@ -342,7 +334,7 @@ def _from_unixtime(node: exp.UnixToTime, sql: str) -> None:
 def _slice(node: exp.ArraySlice, sql: str) -> exp.Expr:
     del sql
     begin, length = node.args["start"], node.args["end"]
-    return _filled("list_slice(_1, _2, _2 + _3 - 1)", [node.this, begin, length])
+    return filled("list_slice(_1, _2, _2 + _3 - 1)", [node.this, begin, length])
 
 
 def _tablesample(node: exp.TableSample, sql: str) -> None:
@@ -361,6 +353,7 @@ def _typeof(node: exp.Typeof, sql: str) -> exp.Expr:
 
 
 _RULES: dict[type, Callable[[Any, str], exp.Expr | None]] = {
+    **MEANINGS,
     exp.Anonymous: _call,
     exp.ParseDatetime: _parse_datetime,
     exp.ArrayPosition: _array_position,
