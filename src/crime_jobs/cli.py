@@ -129,7 +129,7 @@ def dashboard(
     ),
 ) -> None:
     """Build the dashboard from the named questions: one file that opens without server or internet."""
-    from crime_jobs.adhoc.asking import open_asker
+    from crime_jobs.adhoc.askers import open_asker
     from crime_jobs.adhoc.dashboard import build_dashboard
 
     with closing(open_asker(settings_for(env, landing=landing, lake=lake))) as asker:

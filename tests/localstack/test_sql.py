@@ -20,7 +20,8 @@ import pytest
 
 from crime_harness.questions import WORKGROUP, copy_lake
 from crime_jobs.adhoc import setup
-from crime_jobs.adhoc.asking import Asker, open_asker
+from crime_jobs.adhoc.askers import open_asker
+from crime_jobs.adhoc.asking import Asker
 from crime_jobs.adhoc.lake import LakeAsker
 from crime_jobs.adhoc.questions import Question, questions
 from crime_jobs.errors import BadInput, CrimeJobsError, JobFailed, WrongUsage

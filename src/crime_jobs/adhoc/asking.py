@@ -1,4 +1,4 @@
-"""What it is to ask: the settings, an answer, and whoever can be asked, Athena or the lake itself."""
+"""What it is to ask: the settings, an answer, and what whoever is asked can do."""
 
 from __future__ import annotations
 
@@ -167,28 +167,6 @@ class Asker(Protocol):
     def close(self) -> None:
         """Give back what it holds."""
         ...
-
-
-def open_asker(settings: Settings) -> Asker:
-    """Return who answers in an environment: Athena where its settings name a workgroup, else the lake.
-
-    Parameters
-    ----------
-    settings
-        The settings.
-
-    Returns
-    -------
-    Asker
-    """
-    found = of(settings)
-    if found.workgroup:
-        from crime_jobs.adhoc.athena import Athena
-
-        return Athena(settings, found)
-    from crime_jobs.adhoc.lake import LakeAsker
-
-    return LakeAsker(settings.lake, settings.stream.get("history"), found.database)
 
 
 #: Athena's types as Arrow has them, by their name without ``(…)``; all others stay text.

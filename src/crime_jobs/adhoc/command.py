@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from crime_jobs import output
 from crime_jobs.adhoc import asking, showing
+from crime_jobs.adhoc.askers import open_asker
 from crime_jobs.adhoc.questions import Question, find, questions
 from crime_jobs.errors import WrongUsage
 
@@ -152,7 +153,7 @@ def ask(
     if to:
         showing.check_file(to)
     found = asking.of(settings)
-    asker = asking.open_asker(settings)
+    asker = open_asker(settings)
     try:
         with output.waiting(f"Asking {'Athena' if found.workgroup else 'the lake'} …"):
             answer = asker.ask(sql, values)

@@ -72,7 +72,7 @@ def build_dashboard(asker: Asker, boundaries: Path | str, out: Path) -> Built:
     Parameters
     ----------
     asker
-        Who answers, see `crime_jobs.adhoc.asking.open_asker`.
+        Who answers, see `crime_jobs.adhoc.askers.open_asker`.
     boundaries
         Path of the states' GeoJSON.
     out
