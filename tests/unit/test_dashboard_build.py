@@ -352,9 +352,15 @@ def test_falling_districts_by_their_rule(tmp_path: Path) -> None:
         *series("unit", 60, 50, 50, 40),
         *[row for row in series("a year is missing", 60, 50, 50, 45, 40) if row[2] != 2011],
         *series("over the break", 90, 80, 70, 10, first=2011, group="riots"),
+        *series("ends at the break", 90, 80, 70, 10, first=2013, group="riots"),
+        *series("after the break", 90, 80, 70, 10, first=2014, group="riots"),
         *series("over the year", 90, 80, 70, 10, first=2011),
     )
-    assert found == [("falls", "murder", 2013, 60, -33.3), ("over the year", "murder", 2014, 90, -88.9)]
+    assert found == [
+        ("falls", "murder", 2013, 60, -33.3),
+        ("over the year", "murder", 2014, 90, -88.9),
+        ("after the break", "riots", 2017, 90, -88.9),
+    ]
 
 
 def test_heads_add_up_to_country_and_the_two_states_together(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from crime_jobs.adhoc.lake import LakeAsker
+from crime_jobs.adhoc.questions import find
 from crime_jobs.errors import AwsRefused, BadInput
 from tests.unit.dashboard_lake import MAKERS, table_of, write_lake
 
@@ -91,6 +93,54 @@ def test_a_damaged_table_is_bad_input(lake: Path, damage: Any, said: str) -> Non
 def test_an_unknown_scheme_is_bad_input() -> None:
     with pytest.raises(BadInput, match="ftp:// is not known"):
         read("ftp://somewhere/lake")
+
+
+def delivered(history: Path, day: str, *sent: dict[str, Any]) -> None:
+    """Put FIRs where Firehose would; what they do not say is of a theft in Goa."""
+    common = {"state_code": "IN-GA", "crime_group": "property", "sections": "BNS:303", "is_zero": False}
+    common |= {"occurred_at": "2026-11-20T06:00:00Z", "content_hash": "0"}
+    folder = history / day / "09"
+    folder.mkdir(parents=True)
+    (folder / "firs-1").write_text("".join(json.dumps(common | one) + "\n" for one in sent))
+
+
+def counted(lake: Path, name: str, **given: str) -> list[tuple[Any, ...]]:
+    question = find(name)
+    asker = LakeAsker(str(lake), history=str(lake.parent / "history"))
+    rows = asker.ask(question.sql, question.bind(given)).table().to_pylist()
+    return [tuple(row.values()) for row in rows]
+
+
+def test_a_zero_fir_and_what_it_became_are_one_fir_where_it_belongs(lake: Path) -> None:
+    """The Zero FIR is of another state and, read again, of another group; each is sent first, or twice, or alone."""
+    zero = {"is_zero": True, "state_code": "IN-SK", "crime_group": "other"}
+    delivered(
+        lake.parent / "history",
+        "2026/11/20",
+        zero | {"fir_key": "Z1", "sent_at": "2026-11-20T07:00:00Z"},
+        {"fir_key": "F1", "zero_key": "Z1", "sent_at": "2026-11-20T08:00:00Z"},
+        {"fir_key": "F1", "zero_key": "Z1", "sent_at": "2026-11-20T09:00:00Z"},
+        {"fir_key": "F2", "zero_key": "Z2", "sent_at": "2026-11-20T07:00:00Z"},
+        zero | {"fir_key": "Z2", "sent_at": "2026-11-20T08:00:00Z"},
+        zero | {"fir_key": "Z3", "sent_at": "2026-11-20T08:00:00Z"},
+    )
+    assert counted(lake, "firs_by_group") == [
+        ("IN-GA", "property", "BNS", 2),
+        ("IN-SK", "other", "BNS", 1),
+    ]
+    assert counted(lake, "firs_by_hour_and_month") == [(11, 11, 3)]
+    assert counted(lake, "firs_by_hour_and_month", state_code="IN-SK") == [(11, 11, 1)]
+
+
+def test_since_chooses_deliveries_and_what_is_no_day_chooses_none(lake: Path) -> None:
+    one = {"fir_key": "F1", "sent_at": "2026-11-20T08:00:00Z"}
+    delivered(lake.parent / "history", "2026/11/20", one)
+    delivered(lake.parent / "history", "2026/11/21", one, one | {"fir_key": "F2"})
+    for since, firs in (("all", 2), ("2026/11/20", 2), ("2026/11/21", 2), ("2026/11/22", 0)):
+        assert sum(row[-1] for row in counted(lake, "firs_by_group", since=since)) == firs, since
+    for malformed in ("2026-11-21", "2026/11", "latest", "", "12/11/2026", "2026/11/21 "):
+        for name in ("firs_by_group", "firs_by_hour_and_month"):
+            assert counted(lake, name, since=malformed) == [], malformed
 
 
 @pytest.fixture

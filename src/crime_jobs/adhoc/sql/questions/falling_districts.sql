@@ -39,7 +39,7 @@ WHERE r.base_year = r.year - 3
   AND r.base_cases >= 50
   AND r.cases * 3 <= r.base_cases * 2
   AND r.cases <= r.cases_1 AND r.cases_1 <= r.cases_2 AND r.cases_2 <= r.base_cases
-  AND (b.crime_group IS NULL OR r.year < 2014)
+  AND (b.crime_group IS NULL OR r.year < 2014 OR r.base_year >= 2014)
   AND (asked.year IN ('all', CAST(r.year AS varchar)) OR (asked.year = 'latest' AND r.year = latest.year))
   AND asked.crime_group IN ('all', r.crime_group)
   AND asked.state_code IN ('all', r.state_code)
