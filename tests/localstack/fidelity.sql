@@ -298,3 +298,23 @@ SELECT status, count(*) AS n FROM data_quality GROUP BY status ORDER BY status;
 SELECT year, sum(cases) AS n FROM crime_facts WHERE year BETWEEN 2010 AND 2012 GROUP BY year ORDER BY year;
 -- group heads
 SELECT fact_table, crime_group, count(*) AS n FROM crime_group_heads GROUP BY 1, 2 ORDER BY 1, 2;
+-- double as text at its ends
+SELECT CAST(0e0 AS varchar) AS a, CAST(-0e0 AS varchar) AS b, CAST(infinity() AS varchar) AS c, CAST(nan() AS varchar) AS d, CAST(1e0 / 3 AS varchar) AS e, CAST(1.25e20 AS varchar) AS f, CAST(-1e23 AS varchar) AS g;
+-- real as text
+SELECT CAST(CAST(0.1e0 AS real) AS varchar) AS a, CAST(CAST(1.5e10 AS real) AS varchar) AS b;
+-- nan compared
+SELECT nan() <> nan() AS a, nan() > 1 AS b, nan() >= nan() AS c, 1 < nan() AS d, nan() < 1 AS e;
+-- array functions keep order
+SELECT array_distinct(ARRAY[3, 1, 3, NULL, 2]) AS a, array_union(ARRAY[3, 1], ARRAY[2, 1]) AS b, array_except(ARRAY[3, 1, 3, 2], ARRAY[1]) AS c, array_intersect(ARRAY[3, 1, 2], ARRAY[2, 3]) AS d;
+-- sequence down
+SELECT sequence(3, 1) AS a, sequence(DATE '2013-02-01', DATE '2013-01-30') AS b;
+-- substring before the text
+SELECT substr('abc', -5) AS a, substr('abc', 2, -1) AS b, substr('abc', 0) AS c;
+-- regexp_extract group that is missing
+SELECT regexp_extract('x', '(x)(y)?', 2) AS a;
+-- regexp_replace escaped
+SELECT regexp_replace('a1', '\d', '\$1') AS a, regexp_replace('ab', '(a)(b)', '$2$0') AS b;
+-- cast of text that is no whole number
+SELECT CAST('1.5' AS integer) AS a;
+-- json_size
+SELECT json_size('[1, 2]', '$') AS a, json_size('{"a": 1}', '$.a') AS b, json_size('{}', '$.z') AS c;
