@@ -135,7 +135,13 @@ def _cast(node: Any, sql: str) -> exp.Expr | None:
                 f" WHEN typeof(_1) = 'VARCHAR' THEN {text} ELSE {cast}(_1 AS {to}) END", [value],
             )  # fmt: skip
     if kind.is_type(*_TEXTS) and not _is_exact(value) and (unknown or value.is_type(*_DOUBLES)):
-        made = f"CASE WHEN typeof(_1) IN ('DOUBLE', 'FLOAT') THEN {_AS_TEXT} ELSE CAST(_1 AS VARCHAR) END"
+        # DuckDB writes a large real with digits that are none of its own
+        failed = _fail(node, "a cast of a large real to varchar is not supported here")
+        large = "abs(TRY_CAST(CAST(_1 AS VARCHAR) AS DOUBLE)) BETWEEN 1e7 AND 1e39"
+        made = (
+            f"CASE WHEN typeof(_1) = 'FLOAT' AND {large} THEN {failed}"
+            f" WHEN typeof(_1) IN ('DOUBLE', 'FLOAT') THEN {_AS_TEXT} ELSE CAST(_1 AS VARCHAR) END"
+        )
         return filled(made, [value])
     return None
 
