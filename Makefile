@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest
 # Tests wait for servers most of their time: three processes share them (tests/conftest.py says which has what).
 SIDE_BY_SIDE := -n 3 --dist loadscope
 
-.PHONY: help demo test test-local test-soak up down status sql-server flink lint format bench bench-dashboard bench-emr bench-migrate bench-history clean python
+.PHONY: help demo test test-local test-soak up down status sql-server flink lint format bench bench-dashboard bench-emr bench-migrate bench-history bench-producer bench-consumer bench-questions clean python
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -68,6 +68,9 @@ bench-history: .venv/bench.stamp ## FIRs into Redshift: COPY beside INSERT (afte
 
 bench-producer: .venv/bench.stamp ## Sending to Kinesis beside aiokpl, AWS's aggregator and plain boto3 (after `make up`)
 	$(BIN)/python -m benchmarks.producer
+
+bench-consumer: .venv/bench.stamp ## FIRs from the stream to the sink: rate, lateness, back after kill -9 (after `make up`)
+	$(BIN)/python -m benchmarks.consumer
 
 bench-questions: .venv/bench.stamp ## Questions through Athena's engine beside plain DuckDB and Spark SQL (after `make up`)
 	$(BIN)/python -m benchmarks.questions
