@@ -107,7 +107,7 @@ def marts(built_lake: Path, history: Path) -> duckdb.DuckDBPyConnection:
         f"CREATE VIEW firs AS SELECT * REPLACE (CAST(occurred_at AS VARCHAR) AS occurred_at), "
         f"'2026/11/03' AS delivered_on FROM read_json('{history}/**/*.gz', columns={{state_code: 'VARCHAR', "
         "crime_group: 'VARCHAR', sections: 'VARCHAR', fir_key: 'VARCHAR', occurred_at: 'VARCHAR', "
-        "sent_at: 'VARCHAR', content_hash: 'VARCHAR'})"
+        "sent_at: 'VARCHAR', content_hash: 'VARCHAR', is_zero: 'BOOLEAN', zero_key: 'VARCHAR'})"
     )
     return connection
 
