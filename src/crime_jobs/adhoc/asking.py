@@ -86,6 +86,17 @@ def of(settings: Settings) -> SqlSettings:
         ) from error
 
 
+def quoted(text: str) -> str:
+    """Return text as a literal of SQL, which is how the value of a ``?`` is given.
+
+    Parameters
+    ----------
+    text
+        Any text.
+    """
+    return "'" + text.replace("'", "''") + "'"
+
+
 @dataclass(frozen=True)
 class AnswerColumn:
     """A column of an answer: its name, and its type as Athena calls it (``varchar``, ``bigint``)."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from crime_jobs import aws
 from crime_jobs.adhoc import _said
-from crime_jobs.adhoc.asking import Answer, AnswerColumn, SqlSettings, arrow_type
+from crime_jobs.adhoc.asking import Answer, AnswerColumn, SqlSettings, arrow_type, quoted
 from crime_jobs.errors import AwsRefused, CrimeJobsError, Interrupted, JobFailed, WrongUsage
 
 if TYPE_CHECKING:
@@ -62,13 +62,13 @@ def literal(value: str) -> str:
     WrongUsage
         If Athena takes none so long.
     """
-    quoted = "'" + value.replace("'", "''") + "'"
-    if len(quoted) > LONGEST_VALUE:
+    found = quoted(value)
+    if len(found) > LONGEST_VALUE:
         raise WrongUsage(
             f"A parameter's value has {len(value)} characters, Athena takes {LONGEST_VALUE - 2}.",
             hint="Give a shorter one.",
         )
-    return quoted
+    return found
 
 
 class Athena:

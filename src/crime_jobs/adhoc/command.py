@@ -148,7 +148,7 @@ def ask(
         As `check_reads`, `crime_jobs.adhoc.asking.Asker.ask` and `crime_jobs.adhoc.showing` say.
     """
     sql, values, question = understood(what, given)
-    if not may_write:
+    if not question and not may_write:
         check_reads(sql)
     if to:
         showing.check_file(to)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from crime_jobs.adhoc import _said
 from crime_jobs.adhoc._files import Place, firs_table, open_place, table_of
-from crime_jobs.adhoc.asking import Answer, AnswerColumn
+from crime_jobs.adhoc.asking import Answer, AnswerColumn, quoted
 from crime_jobs.adhoc.ddl import FIRS
 from crime_jobs.errors import Interrupted, WrongUsage
 from crime_jobs.model.tables import TABLES
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 #: Rows of one batch.
 ROWS = 50_000
-QUOTE = "'"
 
 #: Athena's types by Arrow's, for the columns of tables.
 _ARROW = {"string": "varchar", "int32": "integer", "int64": "bigint", "double": "double", "bool": "boolean"}
@@ -131,9 +130,7 @@ class LakeAsker:
         from crime_jobs.adhoc import dialect
 
         try:
-            statement = dialect.bind(
-                dialect.parse(sql), [f"'{one.replace(QUOTE, QUOTE * 2)}'" for one in parameters]
-            )
+            statement = dialect.bind(dialect.parse(sql), [quoted(one) for one in parameters])
             for table in statement.find_all(exp.Table):  # crime.hot_spots is the lake's hot_spots
                 if (table.db or self._database).lower() != self._database:
                     raise WrongUsage(
