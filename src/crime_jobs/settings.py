@@ -34,7 +34,7 @@ VARIABLES = {
 }
 
 #: The tables of a section; what may stand in them is said by the room that reads them.
-TABLES = ("cluster", "schedule", "stream", "sql", "quicksight")
+TABLES = ("cluster", "schedule", "stream", "sql", "quicksight", "faces")
 
 
 class Section(BaseModel):
@@ -70,6 +70,8 @@ class Section(BaseModel):
         Where questions are asked; see `crime_jobs.adhoc.asking`.
     quicksight
         Who sees the dashboard in QuickSight; see `crime_jobs.adhoc.quicksight.settings`.
+    faces
+        What compares faces, and where leads are kept; see `crime_jobs.model.faces`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -92,6 +94,7 @@ class Section(BaseModel):
     stream: dict[str, Any] = {}
     sql: dict[str, Any] = {}
     quicksight: dict[str, Any] = {}
+    faces: dict[str, Any] = {}
 
 
 class Settings(BaseModel):
@@ -117,7 +120,7 @@ class Settings(BaseModel):
         ARN of the role that jobs run as.
     oracle_url, oracle_secret, topic
         See `Section`.
-    cluster, schedule, stream, sql, quicksight
+    cluster, schedule, stream, sql, quicksight, faces
         The tables of that name in the environment's section.
     sources
         For each value, what it was read from: shown by ``crime-jobs settings``.
@@ -145,6 +148,7 @@ class Settings(BaseModel):
     stream: dict[str, Any] = {}
     sql: dict[str, Any] = {}
     quicksight: dict[str, Any] = {}
+    faces: dict[str, Any] = {}
     sources: dict[str, str]
     environ: dict[str, str]
 
