@@ -31,8 +31,8 @@ class FaceSettings(BaseModel):
     Parameters
     ----------
     engine
-        What compares the faces: ``rekognition`` is AWS's, ``on-premises`` the engine of one's own. What really
-        answers is asked too, see `crime_jobs.faces.purpose`.
+        What compares the faces: ``rekognition`` is AWS's, ``on-premises`` the engine of one's own. What
+        really answers is asked too, see `crime_jobs.faces.purpose`.
     people_table, photographs_table, leads_table, audit_table
         DynamoDB tables: watch lists and their people, photographs that were matched, leads, and who did what.
     key
