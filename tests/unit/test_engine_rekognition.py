@@ -434,6 +434,16 @@ def test_what_cant_be_had_or_done_is_said(engine: Served, face: bytes, collectio
     assert code(client.detect_labels, Image={"Bytes": face}) == "UnknownOperationException"
 
 
+def test_each_answer_says_which_engine_gave_it(engine: Served, collection: str) -> None:
+    said = engine.client.describe_collection(CollectionId=collection)
+    assert said["FaceModelVersion"] == "20.0.1"
+    assert said["ResponseMetadata"]["HTTPHeaders"]["x-crime-jobs-engine"] == "dlib/20.0.1"
+    with pytest.raises(ClientError) as caught:
+        engine.client.describe_collection(CollectionId="nobody")
+    told = caught.value.response["ResponseMetadata"]["HTTPHeaders"]
+    assert told["x-crime-jobs-engine"] == "dlib/20.0.1"
+
+
 @pytest.mark.parametrize("name", ["ThrottlingException", "AccessDeniedException"])
 def test_faults_are_ordered(engine: Served, name: str) -> None:
     engine.control.add_fault({"operation": "ListCollections", "code": name, "times": 1})

@@ -95,7 +95,8 @@ class Engines:
             log.info("%s %s %s", operation, status, request_id)
         is_rest = service is not None and service.model.is_rest
         kind = "application/json" if is_rest else "application/x-amz-json-1.1"
-        return status, {"x-amzn-RequestId": request_id, "Content-Type": kind, **headers}, body
+        own = service.model.headers if service is not None else {}
+        return status, {"x-amzn-RequestId": request_id, "Content-Type": kind, **own, **headers}, body
 
     def _find(self, request: Request) -> tuple[Service, str]:
         scope = _SCOPE.search(request.headers.get("authorization", ""))

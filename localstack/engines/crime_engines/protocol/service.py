@@ -82,10 +82,13 @@ class ServiceModel:
     ----------
     name
         As botocore calls it: ``emr``, ``emr-serverless``.
+    headers
+        What each answer carries beyond what the service itself sends.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, headers: Mapping[str, str] | None = None) -> None:
         self.name = name
+        self.headers = dict(headers or {})
         self._model = BotocoreModel(Loader().load_service_model(name, "service-2"), name)
         metadata = self._model.metadata
         self.signing_name: str = metadata.get("signingName", metadata["endpointPrefix"])

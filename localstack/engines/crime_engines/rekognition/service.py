@@ -25,6 +25,9 @@ log = logging.getLogger("crime_engines")
 #: Least similarity where none is given.
 THRESHOLD = 80.0
 
+#: What each answer says of who gives it, engine and version: so a job can tell that no picture went to AWS.
+IDENTITY = {"x-crime-jobs-engine": f"dlib/{MODEL}"}
+
 #: Entries of a page, and matches of a search, where no number is given; and at most.
 PAGE, MOST = 1000, 4096
 
@@ -44,7 +47,7 @@ class Rekognition:
 
     def __init__(self, node: Node, control: Control, pool: Pool | None = None) -> None:
         del control  # faults are answered before a handler is asked
-        self.model = ServiceModel("rekognition")
+        self.model = ServiceModel("rekognition", IDENTITY)
         self._storage = node.storage
         self._store = Store(node.state / "rekognition")
         self._pool = pool or Pool()
