@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from crime_jobs.budget import Bucket
 from crime_jobs.errors import AwsRefused
 from crime_jobs.migrate import _patience
 from crime_jobs.migrate._segments import Scan
-from crime_jobs.migrate.rate import Bucket
 
 
 class Clock:

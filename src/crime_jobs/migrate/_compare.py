@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from crime_jobs.migrate import _executors
+from crime_jobs import executors
 from crime_jobs.migrate._part import source_key
 from crime_jobs.migrate._segments import Scan
 from crime_jobs.model.items import Item, Row, Unfit, checksum, checksums, item_of, key_text
@@ -14,7 +14,7 @@ from crime_jobs.model.items import Item, Row, Unfit, checksum, checksums, item_o
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-    from crime_jobs.migrate.rate import Budget
+    from crime_jobs.budget import Budget
     from crime_jobs.model.tablemapping import TableMapping
     from crime_jobs.settings import Settings
 
@@ -130,7 +130,7 @@ class TargetSide:
         tuple
             The columns of `TARGET_SIDE`.
         """
-        client = _executors.client("dynamodb", self.settings, attempts=1)  # the scan has its own patience
+        client = executors.client("dynamodb", self.settings, attempts=1)  # the scan has its own patience
         bucket = self.budget.open() if self.budget else None
         for number in segments:
             place = (number, self.total)

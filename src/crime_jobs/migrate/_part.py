@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from crime_jobs import executors
+from crime_jobs.budget import Budget
 from crime_jobs.errors import BadInput, JobFailed
-from crime_jobs.migrate import _executors
 from crime_jobs.migrate.ledger import Ledger, entry_of, now
-from crime_jobs.migrate.rate import Budget
 from crime_jobs.migrate.target import Writer
 from crime_jobs.model.items import Unfit, item_of, key_text
 from crime_jobs.model.tablemapping import TableMapping
@@ -96,8 +96,8 @@ class Loader:
         """
         # The writer has its own patience, and `item_of` makes what it sends: to have each attribute looked at
         # once more takes as long as all the rest.
-        client = _executors.client("dynamodb", self.settings, attempts=1, validated=False)
-        ledger = Ledger(_executors.client("dynamodb", self.settings), *self.ledger)
+        client = executors.client("dynamodb", self.settings, attempts=1, validated=False)
+        ledger = Ledger(executors.client("dynamodb", self.settings), *self.ledger)
         writer = Writer(client, self.mapping.target, self.budget.open() if self.budget else None)
         part = _Part(self, f"{self.numbers[index]:05d}", writer, ledger)
         part.claim()

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from crime_jobs import aws
 from crime_jobs.errors import JobFailed
-from crime_jobs.migrate._executors import client
+from crime_jobs.executors import client
 
 if TYPE_CHECKING:
     from crime_jobs.settings import Settings

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from crime_jobs import aws
 from crime_jobs.errors import AwsRefused
-from crime_jobs.migrate._executors import client
+from crime_jobs.executors import client
 from crime_jobs.migrate._itemfiles import ItemFile, Staged, line_of
 from crime_jobs.migrate._patience import Patience, passes
 from crime_jobs.migrate.ledger import Ledger
@@ -19,8 +19,8 @@ from crime_jobs.model.exports import ITEMS
 from crime_jobs.model.items import Item
 
 if TYPE_CHECKING:
+    from crime_jobs.budget import Bucket, Budget
     from crime_jobs.migrate._place import Place
-    from crime_jobs.migrate.rate import Bucket, Budget
     from crime_jobs.settings import Settings
 
 #: Bytes that a read capacity unit reads consistently.

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from crime_jobs import aws
 from crime_jobs.errors import BadInput, CrimeJobsError, JobFailed
+from crime_jobs.executors import raised_on_executors
 from crime_jobs.job import Job, Run
-from crime_jobs.migrate import _convert, _service_export, rate, runs
+from crime_jobs.migrate import _convert, _service_export, runs
 from crime_jobs.migrate._columns import columns_of
-from crime_jobs.migrate._executors import raised_on_executors, side_by_side
+from crime_jobs.migrate._executors import side_by_side
 from crime_jobs.migrate._itemfiles import Staged
 from crime_jobs.migrate._place import S3Place, open_place
 from crime_jobs.migrate._plan import ExportConfig, Planned, new_run, plan
@@ -31,6 +32,7 @@ from crime_jobs.model import exports
 from crime_jobs.model.exports import ExportedFile, KeyAttribute, Manifest
 
 if TYPE_CHECKING:
+    from crime_jobs.budget import Budget
     from crime_jobs.migrate._place import Place
 
 
@@ -100,7 +102,7 @@ class Export:
         done: list[Manifest] = []
         failed: dict[str, CrimeJobsError] = {}
 
-        def export(table: Planned, budget: rate.Budget | None) -> None:
+        def export(table: Planned, budget: Budget | None) -> None:
             try:
                 done.append(self._export(table, budget))
             except CrimeJobsError as error:
@@ -110,7 +112,7 @@ class Export:
         side_by_side(self._run.spark, tables, self._config.read_units, export)
         return done, failed
 
-    def _export(self, table: Planned, budget: rate.Budget | None) -> Manifest:
+    def _export(self, table: Planned, budget: Budget | None) -> Manifest:
         began = time.monotonic()
         place = self._landing.child(exports.run_folder(table.name, self._id))
         if (text := place.read_text(exports.MANIFEST)) is not None:
@@ -161,7 +163,7 @@ class Export:
         return facts
 
     def _staged(
-        self, table: Planned, place: Place, begun: Mapping[str, Any], budget: rate.Budget | None
+        self, table: Planned, place: Place, begun: Mapping[str, Any], budget: Budget | None
     ) -> tuple[list[Staged], str]:
         """Bring the items into the run's folder; say as of when they are."""
         if self._config.via == "scan":
@@ -175,7 +177,7 @@ class Export:
         found = _service_export.read(place, prefix, arn, about["ExportManifest"])
         return list(found.files), _CONSISTENCY["service"].format(time=found.time)
 
-    def _scanned(self, table: Planned, place: Place, total: int, budget: rate.Budget | None) -> list[Staged]:
+    def _scanned(self, table: Planned, place: Place, total: int, budget: Budget | None) -> list[Staged]:
         done = self._segments_done(table, place)
         todo = [number for number in range(total) if number not in done]
         if todo:

@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from crime_jobs.errors import BadInput, CrimeJobsError, JobFailed
+from crime_jobs.executors import raised_on_executors
 from crime_jobs.job import Job, Run
-from crime_jobs.migrate import rate, runs, statistics
-from crime_jobs.migrate._executors import raised_on_executors, side_by_side
+from crime_jobs.migrate import runs, statistics
+from crime_jobs.migrate._executors import side_by_side
 from crime_jobs.migrate._part import Loader, key_and_source
 from crime_jobs.migrate.config import FROM_SETTINGS, LoadConfig, mappings_of, unusable
 from crime_jobs.migrate.ledger import entry_of, now, open_ledger, table_in
@@ -23,6 +24,7 @@ from crime_jobs.model.tablemapping import BadMapping, TableMapping
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+    from crime_jobs.budget import Budget
     from crime_jobs.migrate.config import MigrationConfig
     from crime_jobs.settings import Settings
 
@@ -121,7 +123,7 @@ class Load:
     def _load_all(self, source: Source, mappings: Sequence[TableMapping]) -> dict[str, CrimeJobsError]:
         failed: dict[str, CrimeJobsError] = {}
 
-        def load(mapping: TableMapping, budget: rate.Budget | None) -> None:
+        def load(mapping: TableMapping, budget: Budget | None) -> None:
             try:
                 self._load(source, mapping, budget)
             except CrimeJobsError as error:
@@ -131,7 +133,7 @@ class Load:
         side_by_side(self._spark, mappings, self._config.write_units, load)
         return failed
 
-    def _load(self, source: Source, mapping: TableMapping, budget: rate.Budget | None) -> None:
+    def _load(self, source: Source, mapping: TableMapping, budget: Budget | None) -> None:
         parts, done = self._parts(source, mapping)
         todo = [part for part in parts if part.number not in done]
         if todo:

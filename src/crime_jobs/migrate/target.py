@@ -16,7 +16,7 @@ from crime_jobs.model.items import Item, item_bytes, write_units
 from crime_jobs.model.tablemapping import TableMapping
 
 if TYPE_CHECKING:
-    from crime_jobs.migrate.rate import Bucket
+    from crime_jobs.budget import Bucket
 
 #: Items of one call of BatchWriteItem. With 400 KB each they are below its 16 MB
 #: (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html).

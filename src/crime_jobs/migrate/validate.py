@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from crime_jobs.errors import CrimeJobsError, JobFailed
+from crime_jobs.executors import raised_on_executors
 from crime_jobs.job import Job, Run
-from crime_jobs.migrate import rate, runs, statistics
+from crime_jobs.migrate import runs, statistics
 from crime_jobs.migrate._compare import (
     DIFFERENT,
     MISSING,
@@ -34,7 +35,7 @@ from crime_jobs.migrate._compare import (
     TargetSide,
     compare,
 )
-from crime_jobs.migrate._executors import raised_on_executors, side_by_side
+from crime_jobs.migrate._executors import side_by_side
 from crime_jobs.migrate.config import FROM_SETTINGS, MigrationConfig
 from crime_jobs.migrate.ledger import entry_of, now, open_ledger
 from crime_jobs.migrate.load import (
@@ -50,6 +51,8 @@ from crime_jobs.model.tablemapping import TableMapping
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+    from crime_jobs.budget import Budget
 
 #: Characters of key and of attributes' names that the ledger keeps of a difference: its entry must fit.
 _SHOWN_KEY, _SHOWN_NAMES = 1000, 500
@@ -151,12 +154,12 @@ class Validation:
                 raise _summed_up(found, self._run.lake)
 
     def _all(self, source: Source, mappings: Sequence[TableMapping]) -> list[_Found]:
-        def compared(mapping: TableMapping, budget: rate.Budget | None) -> _Found:
+        def compared(mapping: TableMapping, budget: Budget | None) -> _Found:
             return self._table(source, mapping, budget)
 
         return side_by_side(self._spark, mappings, self._config.read_units, compared)
 
-    def _table(self, source: Source, mapping: TableMapping, budget: rate.Budget | None) -> _Found:
+    def _table(self, source: Source, mapping: TableMapping, budget: Budget | None) -> _Found:
         found = _Found(mapping)
         try:
             known = self._ledger.get(entry_of("table", mapping.source)) or {}
@@ -195,7 +198,7 @@ class Validation:
             differences=[],
         )
 
-    def _compare(self, source: Source, found: _Found, budget: rate.Budget | None) -> None:
+    def _compare(self, source: Source, found: _Found, budget: Budget | None) -> None:
         from pyspark import StorageLevel
         from pyspark.sql import functions as F
 

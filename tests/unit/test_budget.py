@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crime_jobs.migrate.rate import BURST_SECONDS, Bucket, Served
+from crime_jobs.budget import BURST_SECONDS, Bucket, Served
 
 
 class Clock:
