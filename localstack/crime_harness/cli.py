@@ -101,6 +101,7 @@ def _start(places: Places, supervisor: Supervisor, port: int) -> list[Record | N
         installed = install.install(places, steps)
         shutil.rmtree(stack.files(places), ignore_errors=True)
         install.lay_out(installed, stack.files(places))
+        stack.lay_out_hooks(places)
         server, beside = stack.server(places, installed, port), engines.server(places, installed, port)
         source = oracle.server(places, installed, port)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import urllib.request
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -89,6 +90,17 @@ def files(places: Places) -> Path:
         The stack's places.
     """
     return places.run / "files"
+
+
+def lay_out_hooks(places: Places) -> None:
+    """Put the scripts that run within LocalStack when it starts where it looks for them.
+
+    Parameters
+    ----------
+    places
+        The stack's places.
+    """
+    shutil.copytree(HERE / "init" / "start.d", files(places) / "etc/localstack/init/start.d")
 
 
 def client(service: str, endpoint: str) -> Any:
