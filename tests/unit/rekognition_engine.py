@@ -1,4 +1,4 @@
-"""The engine's Rekognition at an address of its own, S3 out of a dictionary, and pictures made from one photograph."""
+"""The engine's Rekognition at an address of its own, with S3 out of a dictionary."""
 
 from __future__ import annotations
 
@@ -17,16 +17,12 @@ import uvicorn
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
-from PIL import Image
 
 from crime_engines.control import Control
 from crime_engines.faces.pool import Pool
 from crime_engines.node import Node
 from crime_engines.rekognition import Rekognition
 from crime_engines.server import Engines, application
-
-#: In the public domain; tests/data/README.md.
-PHOTOGRAPH = Path(__file__).parents[1] / "data" / "astronaut.jpg"
 
 
 class Dictionary:
@@ -89,29 +85,3 @@ def serve(folder: Path, pool: Pool | None = None) -> Iterator[Served]:
     finally:
         server.should_exit = True
         thread.join(20)
-
-
-def photograph() -> Image.Image:
-    """The photograph, 512 by 512; one face of about 90 pixels."""
-    return Image.open(PHOTOGRAPH).convert("RGB")
-
-
-def head() -> Image.Image:
-    """The photograph's head and shoulders, 240 by 240: quicker to look at."""
-    return photograph().crop((105, 0, 345, 240))
-
-
-def crowd(across: int, down: int) -> Image.Image:
-    """The same face so many times, each on 100 by 100 pixels."""
-    face = photograph().crop((155, 45, 290, 180)).resize((100, 100), Image.Resampling.LANCZOS)
-    picture = Image.new("RGB", (100 * across, 100 * down))
-    for place in range(across * down):
-        picture.paste(face, (place % across * 100, place // across * 100))
-    return picture
-
-
-def file(picture: Image.Image, kind: str = "JPEG", **more: Any) -> bytes:
-    """A picture as a file."""
-    target = io.BytesIO()
-    picture.save(target, kind, **({"quality": 92} if kind == "JPEG" else {}) | more)
-    return target.getvalue()

@@ -22,7 +22,8 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 from crime_engines.faces.pool import Pool
 from crime_engines.faces.seen import LENGTH, farthest, similarity
 from crime_engines.rekognition.gallery import Gallery
-from tests.unit.rekognition_engine import Served, crowd, file, head, photograph, serve
+from tests.photographs import crowd, exif, file, head, photograph
+from tests.unit.rekognition_engine import Served, serve
 
 
 @pytest.fixture(scope="module")
@@ -307,12 +308,6 @@ def test_collections_outlive_the_engine_and_say_nothing_on_disk(tmp_path: Path, 
         db.execute("UPDATE faces SET face = ?", (str(uuid.uuid4()),))
     with serve(tmp_path) as tampered:
         assert code(tampered.client.list_faces, CollectionId="watch") == "InternalServerError"
-
-
-def exif(turned: int) -> Image.Exif:
-    made = Image.Exif()
-    made[0x0112] = turned
-    return made
 
 
 @pytest.mark.parametrize(
