@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 KEY_SECONDS, KEY_MESSAGES = 300.0, 10_000
 _CACHED_KEYS = 1000
 
-_CONTEXT = {"purpose": "crime-jobs-fir"}
+#: What FIRs are sealed for; a key's policy may let somebody open what is sealed for one purpose alone.
+FIRS = "crime-jobs-fir"
+
+_CONTEXT = {"purpose": FIRS}
 
 
 class Sealer:
@@ -37,6 +40,8 @@ class Sealer:
         Region and profile.
     key
         Alias or ARN of the key. An alias is looked up once: messages name the key itself.
+    purpose
+        What is sealed: goes into the encryption context, and what was sealed for another is not opened.
 
     Raises
     ------
@@ -44,7 +49,7 @@ class Sealer:
         If the key is not there or may not be used.
     """
 
-    def __init__(self, settings: Settings, key: str) -> None:
+    def __init__(self, settings: Settings, key: str, purpose: str = FIRS) -> None:
         import aws_encryption_sdk as sdk
         from aws_encryption_sdk.key_providers.kms import KMSMasterKey
 
@@ -54,6 +59,7 @@ class Sealer:
         with aws.refusals(f"Looking for the KMS key {key}"):
             arn = str(kms.describe_key(KeyId=key)["KeyMetadata"]["Arn"])
         self._key = key
+        self._context = {**_CONTEXT, "purpose": purpose}
         self._client = sdk.EncryptionSDKClient()
         self._materials = sdk.CachingCryptoMaterialsManager(
             master_key_provider=KMSMasterKey(key_id=arn, client=kms),
@@ -88,7 +94,7 @@ class Sealer:
             sealed, _ = self._client.encrypt(
                 source=subject.encode() + b"\0" + content,
                 materials_manager=self._materials,
-                encryption_context=_CONTEXT,
+                encryption_context=self._context,
                 algorithm=self._algorithm,
                 frame_length=0,
             )
@@ -127,7 +133,7 @@ class Sealer:
         except (AWSEncryptionSDKClientError, InvalidTag, ValueError) as error:
             raise BadInput(f"What is sealed of {subject} can't be opened: {type(error).__name__}.") from None
         about, _, content = bytes(opened).partition(b"\0")
-        if about != subject.encode() or not _CONTEXT.items() <= header.encryption_context.items():
+        if about != subject.encode() or not self._context.items() <= header.encryption_context.items():
             raise BadInput(f"What is sealed of {subject} is about something else.")
         return content
 

@@ -1,0 +1,445 @@
+"""What compares faces: Rekognition's API, whoever answers it. Nothing here says which picture it is about."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from crime_jobs import aws
+from crime_jobs.errors import AwsRefused, WrongUsage
+from crime_jobs.faces._answers import (
+    HEADER,
+    Compared,
+    Enrolled,
+    Identity,
+    Indexed,
+    Picture,
+    S3Place,
+    UnfitPicture,
+    box_of,
+    external_id,
+    identified,
+    person_of,
+    seen_of,
+)
+from crime_jobs.model.faces import Candidate, FaceSettings, Seen
+
+if TYPE_CHECKING:
+    from crime_jobs.settings import Settings
+
+__all__ = [
+    "HEADER",
+    "INLINE",
+    "IN_S3",
+    "Compared",
+    "Engine",
+    "Enrolled",
+    "Identity",
+    "Indexed",
+    "Picture",
+    "S3Place",
+    "UnfitPicture",
+    "external_id",
+    "identified",
+    "person_of",
+]
+
+#: Bytes of a picture in a request; a larger one, up to 15 MB, is read from S3
+#: (https://docs.aws.amazon.com/rekognition/latest/dg/limits.html).
+INLINE = 5 * 1024**2
+#: Bytes of a picture in S3.
+IN_S3 = 15 * 1024**2
+
+#: How often a call is made in all, and seconds between two: at most the first, doubled each time, up to the
+#: second.
+ATTEMPTS, FIRST_PAUSE, LONGEST_PAUSE = 8, 0.2, 10.0
+
+#: Errors of Rekognition that go away by themselves; the rest of them `crime_jobs.aws` knows.
+_PASSING = {"ProvisionedThroughputExceededException", "ThrottlingException", "InternalServerError"}
+
+#: Errors that are about the picture, and what each means.
+_UNFIT = {
+    "InvalidImageFormatException": "it is neither a JPEG nor a PNG, or is broken",
+    "ImageTooLargeException": "it is too large (5 MB in a request, 15 MB in S3)",
+    "InvalidS3ObjectException": "it is not there, or may not be read",
+    "InvalidParameterException": "it has no face, or is too small or too large to look at",
+}
+
+#: Most faces that one call removes (https://docs.aws.amazon.com/rekognition/latest/APIReference/API_DeleteFaces.html).
+_AT_ONCE = 4096
+
+
+class Engine:
+    """Calls the engine; threads may share it.
+
+    Parameters
+    ----------
+    settings
+        Region, profile. The address is that of ``AWS_ENDPOINT_URL_REKOGNITION``, where one is set.
+    faces
+        What the environment says of faces.
+    pay
+        Called with 1 before each call that looks at a picture, also a repeated one; returns seconds to wait.
+    sleep
+        For tests.
+
+    Attributes
+    ----------
+    calls
+        How often each operation was called; a call that was repeated counts each time, since it is paid for.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        faces: FaceSettings,
+        pay: Callable[[float], float] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        # One attempt: the patience is here, so that each attempt waits for its turn and is counted.
+        self._client = aws.client("rekognition", settings, attempts=1)
+        self._faces, self._pay, self._sleep = faces, pay, sleep
+        self._lock = threading.Lock()
+        self.calls: Counter[str] = Counter()
+
+    @property
+    def host(self) -> str:
+        """Host of the engine's address."""
+        return urlsplit(str(self._client.meta.endpoint_url)).hostname or ""
+
+    def identity(self, collection: str | None = None) -> Identity:
+        """Ask who answers.
+
+        Parameters
+        ----------
+        collection
+            A collection, whose version of embeddings is meant; it need not be there.
+
+        Returns
+        -------
+        Identity
+
+        Raises
+        ------
+        WrongUsage
+            If the settings say ``on-premises``, and something else answers, or the other way round.
+        AwsRefused
+            If nothing answers, or it refuses.
+        """
+        version = ""
+        try:
+            if collection is None:
+                said = self._call("list_collections", "Asking the engine who it is", MaxResults=1)
+            else:
+                said = self._call(
+                    "describe_collection", "Asking the engine who it is", CollectionId=collection
+                )
+                version = str(said.get("FaceModelVersion") or "")
+            headers = said["ResponseMetadata"]["HTTPHeaders"]
+        except AwsRefused as error:
+            if _code(error) != "ResourceNotFoundException":
+                raise
+            cause: Any = error.__cause__
+            headers = cause.response["ResponseMetadata"]["HTTPHeaders"]
+        found = identified(headers, self.host, version)
+        self._check_setting(found)
+        return found
+
+    def _check_setting(self, found: Identity) -> None:
+        if self._faces.engine == "on-premises" and not found.on_premises:
+            raise WrongUsage(
+                f"The settings say that the engine is on-premises, but at {self.host} answers "
+                f"{found.name}: no picture was sent.",
+                hint="Set AWS_ENDPOINT_URL_REKOGNITION to the address of the engine of your own.",
+            )
+        if self._faces.engine == "rekognition" and found.on_premises:
+            raise WrongUsage(
+                f"The settings say that the engine is rekognition, but at {self.host} answers {found.name}.",
+                hint='Write engine = "on-premises" into the environment\'s faces table in crime-jobs.toml, '
+                "or unset AWS_ENDPOINT_URL_REKOGNITION.",
+            )
+
+    def detect(self, image: Picture) -> list[Seen]:
+        """Find the faces of a picture.
+
+        Parameters
+        ----------
+        image
+            Its bytes (JPEG or PNG, at most `INLINE`), or where it is in S3.
+
+        Returns
+        -------
+        list of Seen
+
+        Raises
+        ------
+        UnfitPicture
+            If it can't be looked at.
+        AwsRefused
+            If the engine refuses otherwise.
+        """
+        said = self._look("detect_faces", "Finding faces", Image=_image(image))
+        return [seen_of(detail) for detail in said["FaceDetails"]]
+
+    def search(self, collection: str, image: bytes, threshold: float, most: int = 5) -> list[Candidate]:
+        """Find enrolled faces that are like the largest face of a picture.
+
+        Parameters
+        ----------
+        collection
+            Where.
+        image
+            A picture, at most `INLINE`: a face with some of what is around it.
+        threshold
+            Least similarity in per cent.
+        most
+            How many at most.
+
+        Returns
+        -------
+        list of Candidate
+            The most alike first; nothing if nobody is, or there is no face in it. Faces that were not
+            enrolled by this library are left out.
+
+        Raises
+        ------
+        UnfitPicture, AwsRefused
+            As `detect`.
+        """
+        try:
+            said = self._look(
+                "search_faces_by_image",
+                "Searching for a face",
+                CollectionId=collection,
+                Image=_image(image),
+                FaceMatchThreshold=threshold,
+                MaxFaces=most,
+                QualityFilter="NONE",
+            )
+        except UnfitPicture as error:
+            # The one refusal that says so of a picture that is whole: "There are no faces in the image."
+            if error.code == "InvalidParameterException" and "no faces" in str(error.__cause__):
+                return []
+            raise
+        return [
+            Candidate(
+                face_id=match["Face"]["FaceId"], person_id=person, similarity=float(match["Similarity"])
+            )
+            for match in said["FaceMatches"]
+            if (person := person_of(match["Face"].get("ExternalImageId", "")))
+        ]
+
+    def index(
+        self, collection: str, image: Picture, external: str, *, most: int = 1, quality: str = "AUTO"
+    ) -> Indexed:
+        """Keep the largest face of a picture in a collection.
+
+        Doing it twice with the same picture and the same id keeps one face
+        (https://docs.aws.amazon.com/rekognition/latest/APIReference/API_IndexFaces.html).
+
+        Parameters
+        ----------
+        collection
+            Where.
+        image
+            As for `detect`.
+        external
+            What the face is known by; see `external_id`.
+        most
+            How many faces at most, the largest first.
+        quality
+            Rekognition's ``QualityFilter``.
+
+        Returns
+        -------
+        Indexed
+
+        Raises
+        ------
+        UnfitPicture, AwsRefused
+            As `detect`.
+        """
+        said = self._look(
+            "index_faces",
+            "Enrolling a face",
+            CollectionId=collection,
+            Image=_image(image),
+            ExternalImageId=external,
+            MaxFaces=most,
+            QualityFilter=quality,
+        )
+        return Indexed(
+            tuple((one["Face"]["FaceId"], seen_of(one["FaceDetail"])) for one in said["FaceRecords"]),
+            tuple(reason for one in said.get("UnindexedFaces", ()) for reason in one["Reasons"]),
+        )
+
+    def compare(self, source: Picture, target: Picture, threshold: float) -> Compared:
+        """Compare the largest face of a picture with all faces of another.
+
+        Parameters
+        ----------
+        source, target
+            As for `detect`.
+        threshold
+            Least similarity in per cent.
+
+        Returns
+        -------
+        Compared
+
+        Raises
+        ------
+        UnfitPicture, AwsRefused
+            As `detect`; one of them has no face.
+        """
+        said = self._look(
+            "compare_faces",
+            "Comparing two pictures",
+            SourceImage=_image(source),
+            TargetImage=_image(target),
+            SimilarityThreshold=threshold,
+        )
+        return Compared(
+            box_of(said["SourceImageFace"]["BoundingBox"]),
+            float(said["SourceImageFace"]["Confidence"]),
+            tuple((float(one["Similarity"]), seen_of(one["Face"])) for one in said["FaceMatches"]),
+            tuple(seen_of(one) for one in said.get("UnmatchedFaces", ())),
+        )
+
+    def faces(self, collection: str) -> Iterator[Enrolled]:
+        """List the faces of a collection.
+
+        Parameters
+        ----------
+        collection
+            Which.
+
+        Yields
+        ------
+        Enrolled
+        """
+        more: dict[str, Any] = {}
+        while True:
+            said = self._call(
+                "list_faces", "Listing enrolled faces", CollectionId=collection, MaxResults=1000, **more
+            )
+            for one in said["Faces"]:
+                yield Enrolled(one["FaceId"], one.get("ExternalImageId", ""))
+            if not said.get("NextToken"):
+                return
+            more = {"NextToken": said["NextToken"]}
+
+    def delete_faces(self, collection: str, ids: Sequence[str]) -> int:
+        """Remove faces from a collection; those that are not there are passed over.
+
+        Parameters
+        ----------
+        collection
+            Where.
+        ids
+            The engine's ids.
+
+        Returns
+        -------
+        int
+            How many were there.
+        """
+        gone = 0
+        for at in range(0, len(ids), _AT_ONCE):
+            part = list(ids[at : at + _AT_ONCE])
+            said = self._call("delete_faces", "Removing faces", CollectionId=collection, FaceIds=part)
+            gone += len(said.get("DeletedFaces", ()))
+        return gone
+
+    def ensure_collection(self, collection: str, tags: Mapping[str, str] | None = None) -> str:
+        """Make a collection if it is not there.
+
+        Parameters
+        ----------
+        collection
+            Its id.
+        tags
+            Its tags, if it is made.
+
+        Returns
+        -------
+        str
+            Version of its embeddings.
+        """
+        try:
+            said = self._call(
+                "create_collection", "Making a collection", CollectionId=collection, Tags=dict(tags or {})
+            )
+        except AwsRefused as error:
+            if _code(error) != "ResourceAlreadyExistsException":
+                raise
+            said = self._call("describe_collection", "Looking at a collection", CollectionId=collection)
+        return str(said.get("FaceModelVersion") or "")
+
+    def delete_collection(self, collection: str) -> None:
+        """Remove a collection and its faces, if it is there.
+
+        Parameters
+        ----------
+        collection
+            Its id.
+        """
+        try:
+            self._call("delete_collection", "Removing a collection", CollectionId=collection)
+        except AwsRefused as error:
+            if _code(error) != "ResourceNotFoundException":
+                raise
+
+    def _look(self, operation: str, doing: str, **request: Any) -> dict[str, Any]:
+        """Make a call that looks at a picture, in its turn; what is wrong with the picture is told apart."""
+        try:
+            return self._call(operation, doing, paid=True, **request)
+        except AwsRefused as error:
+            if why := _UNFIT.get(code := _code(error)):
+                raise UnfitPicture(why, code) from error.__cause__
+            raise
+
+    def _call(self, operation: str, doing: str, *, paid: bool = False, **request: Any) -> dict[str, Any]:
+        from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+        def once() -> dict[str, Any]:
+            if paid and self._pay is not None and (wait := self._pay(1)) > 0:
+                self._sleep(wait)
+            with self._lock:
+                self.calls[operation] += 1
+            with aws.refusals(doing):
+                said: dict[str, Any] = getattr(self._client, operation)(**request)
+                return said
+
+        return Retrying(
+            retry=retry_if_exception(_passes),
+            wait=wait_random_exponential(multiplier=FIRST_PAUSE, max=LONGEST_PAUSE),
+            stop=stop_after_attempt(ATTEMPTS),
+            sleep=self._sleep,
+            reraise=True,
+        )(once)
+
+
+def _passes(error: BaseException) -> bool:
+    return isinstance(error, AwsRefused) and (_code(error) in _PASSING or aws.may_be_repeated(error))
+
+
+def _code(error: AwsRefused) -> str:
+    from botocore.exceptions import ClientError
+
+    return aws.code_of(error.__cause__) if isinstance(error.__cause__, ClientError) else ""
+
+
+def _image(image: Picture) -> dict[str, Any]:
+    if isinstance(image, bytes):
+        if not image:
+            raise UnfitPicture("it is empty", "InvalidImageFormatException")
+        if len(image) > INLINE:
+            raise UnfitPicture(_UNFIT["ImageTooLargeException"], "ImageTooLargeException")
+        return {"Bytes": image}
+    place = {"Bucket": image.bucket, "Name": image.key}
+    return {"S3Object": place | ({"Version": image.version} if image.version else {})}

@@ -1,0 +1,73 @@
+"""What faces may be compared for, and by what: AWS's terms bar some of it for Rekognition."""
+
+from __future__ import annotations
+
+from crime_jobs.errors import WrongUsage
+from crime_jobs.faces.engine import Identity
+from crime_jobs.model.faces import Purpose, WatchList
+
+#: The AWS Service Terms, on Rekognition.
+TERMS = "https://aws.amazon.com/service-terms/"
+
+#: AWS's guidance for public safety, which refers to the terms and asks for trained people who review.
+GUIDANCE = "https://docs.aws.amazon.com/rekognition/latest/dg/considerations-public-safety-use-cases.html"
+
+#: Barred by the terms: "use of Amazon Rekognition's face comparison feature by police departments in
+#: connection with criminal investigations"; they except "to help identify or locate missing persons".
+BARRED = frozenset({Purpose.CRIMINAL_INVESTIGATION})
+
+
+def check(purpose: Purpose, identity: Identity) -> None:
+    """Refuse a purpose that the terms of whoever answers bar.
+
+    Only an engine that says it is one's own, at an address that is none of AWS's, may be used for such a
+    purpose: one that can't be told is refused.
+
+    Parameters
+    ----------
+    purpose
+        What for.
+    identity
+        Who answers, as it was asked.
+
+    Raises
+    ------
+    WrongUsage
+        If it is barred; with the source, and the way out.
+    """
+    if purpose not in BARRED or identity.on_premises:
+        return
+    who = (
+        "Rekognition"
+        if identity.name == "rekognition"
+        else "an engine that does not say who it is, and may be Rekognition"
+    )
+    raise WrongUsage(
+        f"{who} is not used for the purpose {purpose}: AWS's terms bar police departments from its face "
+        f"comparison in connection with criminal investigations ({TERMS}; guidance: {GUIDANCE}). "
+        "No picture was sent.",
+        hint="Use the engine of your own: set AWS_ENDPOINT_URL_REKOGNITION to its address and engine = "
+        '"on-premises" in the environment\'s faces table (docs/faces.md).',
+    )
+
+
+def check_same(watch_list: WatchList, purpose: Purpose) -> None:
+    """Refuse to use a watch list for something that it was not made for.
+
+    Parameters
+    ----------
+    watch_list
+        The list.
+    purpose
+        What it is to be used for.
+
+    Raises
+    ------
+    WrongUsage
+        If the list has another purpose.
+    """
+    if watch_list.purpose != purpose:
+        raise WrongUsage(
+            f"The watch list {watch_list.name} is for {watch_list.purpose}, not for {purpose}.",
+            hint="People are on a list for one purpose: enrol those of another in a list of its own.",
+        )
