@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from crime_jobs import __version__
 from crime_jobs.errors import AwsRefused, CrimeJobsError, WrongUsage
+from crime_jobs.region import home_of
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -96,8 +99,16 @@ def check_arn(arn: str, settings: Settings, what: str) -> None:
         )
 
 
-def client(service: str, settings: Settings, *, attempts: int = ATTEMPTS, validated: bool = True) -> Any:
-    """Make a client of a service in the environment's region.
+def client(
+    service: str,
+    settings: Settings,
+    *,
+    attempts: int = ATTEMPTS,
+    validated: bool = True,
+    elsewhere: str | None = None,
+    writes: bool = False,
+) -> Any:
+    """Make a client of a service in the environment's region, which calls nothing outside it.
 
     Parameters
     ----------
@@ -110,6 +121,11 @@ def client(service: str, settings: Settings, *, attempts: int = ATTEMPTS, valida
         How often a call is tried in all, with a pause that grows.
     validated
         Whether parameters are held against the service's model before they are sent.
+    elsewhere
+        Another region to look at: the client is held to that one, and to operations that only read
+        (``Describe…``, ``List…``, ``Get…``, ``Head…``).
+    writes
+        Whether a client for elsewhere may change something there: what `crime-jobs destroy` is told.
 
     Returns
     -------
@@ -118,14 +134,17 @@ def client(service: str, settings: Settings, *, attempts: int = ATTEMPTS, valida
     Raises
     ------
     WrongUsage
-        If no region is set, or region, profile, endpoint or the AWS configuration can't be used.
+        If no region is set, or region, profile, endpoint or the AWS configuration can't be used; from a call
+        of the client, before anything is sent, if that would go to another region (`crime_jobs.guard`).
     """
-    import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ProfileNotFound
 
+    from crime_jobs import guard
+
+    here = elsewhere or region(settings)
     config = Config(
-        region_name=region(settings),
+        region_name=home_of(service, here),
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=READ_TIMEOUT,
         retries={"mode": "standard", "total_max_attempts": attempts},
@@ -133,8 +152,7 @@ def client(service: str, settings: Settings, *, attempts: int = ATTEMPTS, valida
         parameter_validation=validated,
     )
     try:
-        session = boto3.session.Session(profile_name=settings.profile, region_name=region(settings))
-        return session.client(service, config=config)
+        made = session(settings, here).client(service, config=config)
     except ProfileNotFound as error:
         raise WrongUsage(
             f"There is no AWS profile {settings.profile!r} (from {settings.sources.get('profile')}).",
@@ -145,6 +163,40 @@ def client(service: str, settings: Settings, *, attempts: int = ATTEMPTS, valida
             f"No client of {service} can be made: {_line(error)}.",
             hint="Are the region, AWS_ENDPOINT_URL… and the AWS configuration right?",
         ) from error
+    guard.hold(
+        made, settings, service, here, reads_only=elsewhere not in (None, settings.region) and not writes
+    )
+    return made
+
+
+def session(settings: Settings, here: str | None = None) -> Any:
+    """Make a session of the environment's profile; what it makes itself is not guarded (`crime_jobs.guard`).
+
+    Parameters
+    ----------
+    settings
+        The settings.
+    here
+        Its region, by default the environment's.
+
+    Returns
+    -------
+    boto3.session.Session
+    """
+    import boto3
+    import botocore.session
+
+    core = botocore.session.Session(profile=settings.profile)
+    core.register_component("data_loader", _loader())
+    return boto3.session.Session(botocore_session=core, region_name=here or region(settings))
+
+
+@cache
+def _loader() -> Any:
+    """Return the one reader of the services' models: each is read from disk once, not for each client."""
+    from botocore.loaders import create_loader
+
+    return create_loader(os.environ.get("AWS_DATA_PATH"))
 
 
 def split_uri(uri: str, what: str) -> tuple[str, str]:

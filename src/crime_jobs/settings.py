@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -17,9 +17,13 @@ from crime_jobs.errors import WrongUsage
 
 CONFIG_NAME = "crime-jobs.toml"
 
+#: What `crime-jobs deploy` writes: where the parts are that it made, a section an environment.
+OUTPUTS_NAME = "crime-jobs.outputs.toml"
+
 #: The environment variable behind each setting; options come before them, the file after them.
 VARIABLES = {
     "region": "AWS_REGION",
+    "account": "CRIME_JOBS_ACCOUNT",
     "landing": "CRIME_JOBS_LANDING",
     "lake": "CRIME_JOBS_LAKE",
     "spark_conf": "CRIME_JOBS_SPARK_CONF",
@@ -34,7 +38,7 @@ VARIABLES = {
 }
 
 #: The tables of a section; what may stand in them is said by the room that reads them.
-TABLES = ("cluster", "schedule", "stream", "sql", "quicksight", "faces")
+TABLES = ("cluster", "schedule", "stream", "sql", "quicksight", "faces", "deploy")
 
 
 class Section(BaseModel):
@@ -44,6 +48,8 @@ class Section(BaseModel):
     ----------
     region
         AWS region, for example ``us-east-1``.
+    account
+        Number of the AWS account, 12 digits: what names another one is refused.
     landing, lake
         Folder or URI of the landing files and of the lake.
     spark_conf
@@ -72,11 +78,14 @@ class Section(BaseModel):
         Who sees the dashboard in QuickSight; see `crime_jobs.adhoc.quicksight.settings`.
     faces
         What compares faces, and where leads are kept; see `crime_jobs.model.faces`.
+    deploy
+        How the stacks are made; see `crime_jobs.cloud.stacks`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     region: str | None = None
+    account: str | None = None
     landing: str | None = None
     lake: str | None = None
     spark_conf: str | None = None
@@ -95,6 +104,7 @@ class Section(BaseModel):
     sql: dict[str, Any] = {}
     quicksight: dict[str, Any] = {}
     faces: dict[str, Any] = {}
+    deploy: dict[str, Any] = {}
 
 
 class Settings(BaseModel):
@@ -106,6 +116,8 @@ class Settings(BaseModel):
         Name of the environment.
     region
         AWS region or ``None`` where nothing says one.
+    account
+        Number of the AWS account, or ``None``: any.
     landing, lake
         Folder or URI of the landing files and of the lake.
     spark_conf
@@ -120,7 +132,7 @@ class Settings(BaseModel):
         ARN of the role that jobs run as.
     oracle_url, oracle_secret, topic
         See `Section`.
-    cluster, schedule, stream, sql, quicksight, faces
+    cluster, schedule, stream, sql, quicksight, faces, deploy
         The tables of that name in the environment's section.
     sources
         For each value, what it was read from: shown by ``crime-jobs settings``.
@@ -135,6 +147,7 @@ class Settings(BaseModel):
     landing: str
     lake: str
     spark_conf: str | None
+    account: str | None = None
     profile: str | None = None
     artifacts: str | None = None
     logs: str | None = None
@@ -149,6 +162,7 @@ class Settings(BaseModel):
     sql: dict[str, Any] = {}
     quicksight: dict[str, Any] = {}
     faces: dict[str, Any] = {}
+    deploy: dict[str, Any] = {}
     sources: dict[str, str]
     environ: dict[str, str]
 
@@ -211,8 +225,11 @@ def load(
     options: Mapping[str, str | None] | None = None,
     environ: Mapping[str, str] | None = None,
     folder: Path | None = None,
+    needs: Collection[str] = ("landing", "lake"),
 ) -> Settings:
     """Put the settings together: options, then environment variables, then the file's section.
+
+    What `crime-jobs deploy` has written comes after the user's own file and before the shipped one.
 
     Parameters
     ----------
@@ -224,6 +241,8 @@ def load(
         The process's environment; by default ``os.environ``.
     folder
         Where a ``crime-jobs.toml`` of the user's may stand; by default the working folder.
+    needs
+        Of landing and lake what must be known; what makes them can't know them yet, and gets ``""``.
 
     Returns
     -------
@@ -240,7 +259,8 @@ def load(
     env = env or environ.get("CRIME_JOBS_ENV") or "local"
 
     shipped = files("crime_jobs") / CONFIG_NAME  # in a zip when it runs on EMR
-    paths: list[Traversable] = [path for path in (folder / CONFIG_NAME, shipped) if path.is_file()]
+    places: tuple[Traversable, ...] = (folder / CONFIG_NAME, folder / OUTPUTS_NAME, shipped)
+    paths = [path for path in places if path.is_file()]
     sections = [(path, _read_sections(path)) for path in paths]
     if not any(env in found for _, found in sections):
         known = sorted({name for _, found in sections for name in found})
@@ -265,6 +285,9 @@ def load(
         values[key] = next((str(given[key]) for _, given in layers if given.get(key)), None)
         sources[key] = next((name for name, given in layers if given.get(key)), "nowhere")
         if values[key] is None and key in ("landing", "lake"):
+            if key not in needs:
+                values[key] = ""
+                continue
             raise WrongUsage(
                 f"Nothing says where the {key} of environment {env!r} is.",
                 hint=f"Looked for --{key}, {variable}, and {key} in [{env}] of "

@@ -32,6 +32,8 @@ class Scripted:
         self.seen: list[tuple[str, str, dict[str, str], bytes]] = []
 
     def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
+        if (method, path) == ("HEAD", "/here"):  # the guard asks once where the bucket is
+            return (200, "")
         self.seen.append((method, path, headers, body))
         left = self.answers[method]
         return left.pop(0) if len(left) > 1 else left[0]

@@ -1,0 +1,221 @@
+"""The guard that every client carries: no call leaves the environment's region, or account.
+
+It is made of handlers of botocore's events
+(https://docs.aws.amazon.com/boto3/latest/guide/events.html), so that what raises is the call itself, before
+anything is sent, and every attempt of it: retries and redirects too. What it looks at:
+
+- the parameters, by the operation's shapes: ARNs and addresses of AWS anywhere in their texts, buckets, and
+  what is named a region; not what is data (a record, an item, a message, a secret): that may say what it
+  likes;
+- the host that a request goes to, and the region that it is signed for;
+- S3's answers that send the caller to another region, which boto3 would follow.
+
+Where credentials come from is not held: a company's sign-in (IAM Identity Center) may well be elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from crime_jobs import parameters, region
+from crime_jobs.errors import WrongUsage
+
+if TYPE_CHECKING:
+    from crime_jobs.settings import Settings
+
+#: What may be called in a region that is only looked at.
+READS = re.compile(r"(?:BatchGet|Describe|Get|Head|List)[A-Z]")
+
+#: Operations that name a bucket which is not there yet, or that look where one is.
+_NO_BUCKET_YET = frozenset({"CreateBucket", "HeadBucket", "ListBuckets", "ListDirectoryBuckets"})
+
+#: Where a bucket is, by endpoint, the region asked from, and name: it can't move.
+_buckets: dict[tuple[str, str, str], str] = {}
+
+_S3_URI = re.compile(r"(?:s3[an]?://|arn:aws[\w-]*:s3:::)([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/[^*]*)?")
+_KNOWN_TO_BE_THERE = frozenset({200, 403})
+_REDIRECTS = frozenset({301, 302, 307, 400})
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Where a client may call.
+
+    Parameters
+    ----------
+    settings
+        The environment.
+    service
+        As boto3 names it.
+    here
+        The region that the client is held to.
+    reads_only
+        Whether operations that change something are refused.
+    bucket_asker
+        Returns a client of S3 to look where a bucket is with; ``None`` where nothing is to be asked.
+    """
+
+    settings: Settings
+    service: str
+    here: str
+    reads_only: bool = False
+    bucket_asker: Callable[[], Any] | None = None
+    _allowed: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        allowed = {self.here, region.home_of(self.service, self.here)}
+        object.__setattr__(self, "_allowed", frozenset(allowed))
+
+    def register(self, events: Any) -> None:
+        """Hold all that goes through an emitter of events.
+
+        Parameters
+        ----------
+        events
+            ``client.meta.events``, or ``session.events`` for every client that a session makes later.
+        """
+        events.register_first("provide-client-params", self.on_parameters)
+        events.register_first("before-sign", self.on_signing)
+        events.register_first("needs-retry.s3", self.on_answer)
+        events.register_first("after-call.s3", self.on_parsed)
+
+    def on_parameters(self, params: Any, model: Any, **_: Any) -> None:
+        """Hold what a call was given."""
+        reads = READS.match(model.name) is not None
+        if self.reads_only and not reads:
+            raise WrongUsage(
+                f"{model.name} would change something in region {self.here}, environment "
+                f"{self.settings.env!r} is in {self.settings.region}.",
+                hint="Another region is looked at only.",
+            )
+        found = parameters.of(params, model, self.service)
+        for text in found.texts:
+            self._hold_text(text, model.name)
+        if found.regions and not reads:
+            for name, said in found.regions:
+                self._hold_region(said, f"{model.name}: {name} {said}")
+        for bucket in found.buckets:
+            if model.name not in _NO_BUCKET_YET:
+                # What is only read is not there to be read from here: the answer itself says so.
+                self._hold_bucket(bucket, ask=not reads)
+        if self.service == "s3" and model.name == "CreateBucket":
+            self._hold_new_bucket(params)
+
+    def on_signing(self, request: Any, region_name: str, **_: Any) -> None:
+        """Hold the host, and the region that a request is signed for, on each attempt."""
+        host = urlsplit(request.url).hostname or ""
+        there = region.of_host(host)
+        if there is not None and there not in self._allowed:
+            raise self._refused(f"Endpoint {host}", there)
+        signed = (request.context.get("signing") or {}).get("region") or region_name
+        if signed not in self._allowed:
+            raise self._refused(f"A call of {self.service} (signed for {signed})", str(signed))
+
+    def on_answer(self, response: Any, **_: Any) -> None:
+        """Refuse to follow S3 to another region."""
+        if response is not None:
+            self.on_parsed(response[1])
+
+    def on_parsed(self, parsed: Any, **_: Any) -> None:
+        """Refuse what S3's answer says of another region: it says so with each refusal."""
+        about = parsed.get("ResponseMetadata", {})
+        there = about.get("HTTPHeaders", {}).get("x-amz-bucket-region")
+        if about.get("HTTPStatusCode") in _REDIRECTS:
+            error = parsed.get("Error", {})
+            there = there or error.get("Region")
+            if there and there not in self._allowed:
+                name = error.get("BucketName")
+                raise self._refused(f"Bucket {name}" if name else "That bucket", there)
+
+    def _refused(self, what: str, there: str) -> WrongUsage:
+        if self.here == self.settings.region:
+            return region.refused(what, there, self.settings)
+        return WrongUsage(f"{what} is in region {there}, and {self.here} is looked at.", hint=region.RULE)
+
+    def _hold_region(self, said: str, what: str) -> None:
+        if region.is_region(said) and said not in self._allowed:
+            raise self._refused(what, said)
+
+    def _hold_text(self, text: str, operation: str) -> None:
+        for found in region.arns_in(text):
+            there, account = found["region"], found["account"]
+            if there and there not in self._allowed:
+                raise self._refused(f"{operation}: {found[0]}", there)
+            if account and self.settings.account and account != self.settings.account:
+                raise WrongUsage(
+                    f"{operation}: {found[0]} is of account {account}, environment {self.settings.env!r} "
+                    f"of {self.settings.account}.",
+                    hint="Correct the ARN, or account in the environment's section of crime-jobs.toml.",
+                )
+        for host in region.hosts_in(text):
+            there = region.of_host(host)
+            if there and there not in self._allowed:
+                raise self._refused(f"{operation}: {host}", there)
+        if self.service != "s3" and (place := _S3_URI.fullmatch(text)):
+            self._hold_bucket(place[1], ask=READS.match(operation) is None)
+
+    def _hold_new_bucket(self, params: Any) -> None:
+        """In us-east-1 S3 makes a bucket in any region that it is told; elsewhere it refuses that itself."""
+        told = (params.get("CreateBucketConfiguration") or {}).get("LocationConstraint") or self.here
+        there = "eu-west-1" if told == "EU" else told
+        if there not in self._allowed:
+            raise self._refused(f"Bucket {params.get('Bucket')} that is to be made", there)
+
+    def _hold_bucket(self, bucket: str, *, ask: bool) -> None:
+        if self.bucket_asker is None or bucket.startswith("arn:"):
+            return
+        s3 = self.bucket_asker()
+        if s3 is None:
+            return
+        key = (s3.meta.endpoint_url, self.here, bucket)
+        there = _buckets[key] if key in _buckets else _look(s3, bucket, key) if ask else ""
+        if there and there not in self._allowed:
+            raise self._refused(f"Bucket {bucket}", there)
+
+
+def _look(s3: Any, bucket: str, key: tuple[str, str, str]) -> str:
+    """Return the region of a bucket, which S3 says with each answer, refusals too; empty if it does not.
+
+    What the call itself will say better (no such bucket, no such credentials) is left to it.
+    """
+    from botocore.exceptions import ClientError, StubResponseError
+
+    try:
+        said = s3.head_bucket(Bucket=bucket)
+    except WrongUsage:  # the guard's own, of this very answer
+        raise
+    except ClientError as error:
+        said = error.response
+    except StubResponseError:
+        return ""
+    about = said.get("ResponseMetadata", {})
+    there = str(said.get("BucketRegion") or about.get("HTTPHeaders", {}).get("x-amz-bucket-region") or "")
+    if there or about.get("HTTPStatusCode") in _KNOWN_TO_BE_THERE:
+        _buckets[key] = there
+    return there
+
+
+def hold(client: Any, guard_settings: Settings, service: str, here: str, *, reads_only: bool = False) -> None:
+    """Hold a client to a region.
+
+    Parameters
+    ----------
+    client
+        A client of boto3.
+    guard_settings
+        The environment.
+    service
+        As boto3 names it.
+    here
+        The region.
+    reads_only
+        Whether operations that change something are refused.
+    """
+    weak = weakref.ref(client)
+    asker = weak if service == "s3" else None
+    Guard(guard_settings, service, here, reads_only, asker).register(client.meta.events)
