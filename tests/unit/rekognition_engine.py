@@ -30,8 +30,13 @@ class Dictionary:
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
+        self.failing: dict[str, tuple[int, str]] = {}
 
     def open(self, uri: str) -> Any:
+        if uri in self.failing:
+            status, name = self.failing[uri]
+            told = {"Error": {"Code": name, "Message": name}, "ResponseMetadata": {"HTTPStatusCode": status}}
+            raise ClientError(told, "GetObject")
         if uri not in self.objects:
             said = {"Code": "NoSuchKey", "Message": "The specified key does not exist."}
             raise ClientError({"Error": said, "ResponseMetadata": {"HTTPStatusCode": 404}}, "GetObject")

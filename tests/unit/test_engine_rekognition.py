@@ -326,6 +326,7 @@ def test_collections_outlive_the_engine_and_say_nothing_on_disk(tmp_path: Path, 
         pytest.param(lambda: file(head().convert("LA"), "PNG"), id="grey alpha"),
         pytest.param(lambda: file(head().quantize(128), "PNG"), id="palette"),
         pytest.param(lambda: file(sixteen(), "PNG"), id="16 bits"),
+        pytest.param(lambda: png(240, 240, deep(), depth=16), id="16 bits a colour"),
     ],
 )
 def test_every_kind_of_picture_shows_the_same_face(engine: Served, face: bytes, content: Any) -> None:
@@ -347,16 +348,24 @@ def sixteen() -> Image.Image:
     return Image.fromarray(np.asarray(head().convert("L")).astype(np.uint16) * 257)
 
 
-def png(width: int, height: int, data: bytes = b"") -> bytes:
-    """A PNG that says to be so large."""
+def deep() -> bytes:
+    """The data of a PNG of 16 bits a colour, which Pillow reads and does not write."""
+    rows = np.asarray(head()).astype(">u2") * 257
+    lines = b"".join(b"\0" + row.astype(">u2").tobytes() for row in rows)
+    return zlib.compress(lines)
+
+
+def png(width: int, height: int, data: bytes = b"", depth: int = 8, text: bytes = b"") -> bytes:
+    """A PNG that says to be so large; its text, if any, is compressed."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         return (
             struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
         )
 
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    header = struct.pack(">IIBBBBB", width, height, depth, 2, 0, 0, 0)
+    said = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(text, 9)) if text else b""
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + said + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
 def test_files_that_are_no_pictures_are_refused(engine: Served, face: bytes) -> None:
@@ -402,6 +411,13 @@ def test_pictures_out_of_bounds_are_refused_before_they_are_decoded(engine: Serv
     assert code(engine.client.detect_faces, Image={"S3Object": place}) == large
 
 
+def test_a_text_that_is_a_bomb_is_not_unpacked(engine: Served) -> None:
+    lines = zlib.compress(b"".join(b"\0" + row.tobytes() for row in np.asarray(head())))
+    assert len(faces(engine, png(240, 240, lines, text=b"no bomb"))) == 1
+    told = png(240, 240, lines, text=bytes(64 * 1024**2))  # 64 KiB of file
+    assert refused(engine, told) == "InvalidImageFormatException"
+
+
 def test_forty_megapixels_are_looked_at(engine: Served, face: bytes) -> None:
     picture = head().resize((6400, 6400), Image.Resampling.BILINEAR)
     said = engine.client.compare_faces(
@@ -416,6 +432,11 @@ def test_what_cant_be_had_or_done_is_said(engine: Served, face: bytes, collectio
     with pytest.raises(ClientError, match="Unable to get object metadata from S3") as caught:
         client.detect_faces(Image={"S3Object": place})
     assert caught.value.response["Error"]["Code"] == "InvalidS3ObjectException"
+    engine.s3.failing["s3://bucket/barred.jpg"] = (403, "AccessDenied")
+    barred = {"S3Object": {"Bucket": "bucket", "Name": "barred.jpg"}}
+    assert code(client.detect_faces, Image=barred) == "InvalidS3ObjectException"
+    engine.s3.failing["s3://bucket/barred.jpg"] = (503, "SlowDown")
+    assert code(client.detect_faces, Image=barred) == "InternalServerError"
     for image in ({}, {"Bytes": face, "S3Object": place}):
         assert code(client.detect_faces, Image=image) == "InvalidParameterException"
     with pytest.raises(ClientError, match="guesses no age"):

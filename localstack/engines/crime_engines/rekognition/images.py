@@ -14,6 +14,8 @@ from crime_engines.rekognition import words
 #: Bytes of a picture in a request, by Rekognition's model, and in S3, by its quotas.
 INLINE, IN_S3 = 5 * 1024**2, 15 * 1024**2
 
+_SERVERS_FAULT = 500
+
 
 def content_of(image: Mapping[str, Any], storage: Any) -> bytes:
     """Return the bytes of a picture, unread.
@@ -61,6 +63,8 @@ def _fetched(place: Mapping[str, str], storage: Any) -> bytes:
         with body:
             content: bytes = body.read(IN_S3 + 1)
     except ClientError as error:
+        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= _SERVERS_FAULT:
+            raise words.broken() from error  # S3 is down: the caller may ask again
         raise words.bad_object() from error
     except BotoCoreError as error:
         raise words.broken() from error
