@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crime_jobs.errors import BadInput
-from crime_jobs.model.faces import Box, Seen
+from crime_jobs.model.faces import Box, Candidate, Seen
 
 #: By this header of its answers an engine of one's own says who it is: ``name/version``.
 HEADER = "x-crime-jobs-engine"
@@ -126,6 +126,22 @@ class Compared:
     others: tuple[Seen, ...]
 
 
+@dataclass(frozen=True)
+class Searched:
+    """What a search found.
+
+    Parameters
+    ----------
+    box
+        The face that was looked at: the largest one of the picture; ``None`` if there is none in it.
+    candidates
+        Whose it is like, the most alike first.
+    """
+
+    box: Box | None
+    candidates: tuple[Candidate, ...] = ()
+
+
 def identified(headers: Mapping[str, str], host: str, version: str) -> Identity:
     """Tell who answered.
 
@@ -189,3 +205,13 @@ def seen_of(detail: Mapping[str, Any]) -> Seen:
         brightness=float(quality.get("Brightness", 0)),
         sharpness=float(quality.get("Sharpness", 0)),
     )
+
+
+def searched(said: Mapping[str, Any]) -> Searched:
+    """Read the answer of ``SearchFacesByImage``; faces that this library did not enrol are left out."""
+    found = (
+        Candidate(face_id=match["Face"]["FaceId"], person_id=person, similarity=float(match["Similarity"]))
+        for match in said["FaceMatches"]
+        if (person := person_of(match["Face"].get("ExternalImageId", "")))
+    )
+    return Searched(box_of(said["SearchedFaceBoundingBox"]), tuple(found))

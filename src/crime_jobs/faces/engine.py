@@ -19,14 +19,16 @@ from crime_jobs.faces._answers import (
     Indexed,
     Picture,
     S3Place,
+    Searched,
     UnfitPicture,
     box_of,
     external_id,
     identified,
     person_of,
+    searched,
     seen_of,
 )
-from crime_jobs.model.faces import Candidate, FaceSettings, Seen
+from crime_jobs.model.faces import FaceSettings, Seen
 
 if TYPE_CHECKING:
     from crime_jobs.settings import Settings
@@ -42,6 +44,7 @@ __all__ = [
     "Indexed",
     "Picture",
     "S3Place",
+    "Searched",
     "UnfitPicture",
     "external_id",
     "identified",
@@ -185,7 +188,7 @@ class Engine:
         said = self._look("detect_faces", "Finding faces", Image=_image(image))
         return [seen_of(detail) for detail in said["FaceDetails"]]
 
-    def search(self, collection: str, image: bytes, threshold: float, most: int = 5) -> list[Candidate]:
+    def search(self, collection: str, image: bytes, threshold: float, most: int = 5) -> Searched:
         """Find enrolled faces that are like the largest face of a picture.
 
         Parameters
@@ -201,8 +204,8 @@ class Engine:
 
         Returns
         -------
-        list of Candidate
-            The most alike first; nothing if nobody is, or there is no face in it. Faces that were not
+        Searched
+            The most alike first; nobody if nobody is, or there is no face in it. Faces that were not
             enrolled by this library are left out.
 
         Raises
@@ -223,15 +226,9 @@ class Engine:
         except UnfitPicture as error:
             # The one refusal that says so of a picture that is whole: "There are no faces in the image."
             if error.code == "InvalidParameterException" and "no faces" in str(error.__cause__):
-                return []
+                return Searched(None)
             raise
-        return [
-            Candidate(
-                face_id=match["Face"]["FaceId"], person_id=person, similarity=float(match["Similarity"])
-            )
-            for match in said["FaceMatches"]
-            if (person := person_of(match["Face"].get("ExternalImageId", "")))
-        ]
+        return searched(said)
 
     def index(
         self, collection: str, image: Picture, external: str, *, most: int = 1, quality: str = "AUTO"
