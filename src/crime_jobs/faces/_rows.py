@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any
 
-from crime_jobs.model.faces import Purpose, WatchList
+from crime_jobs.model.faces import Box, Purpose, WatchList
 
 #: Sort key of the row of the watch list itself.
 LIST = "#list"
@@ -39,11 +39,14 @@ class Face:
         The engine's id; nothing while it is being enrolled.
     mark
         What the photograph was when it was read: a hash of its place and ``ETag``.
+    box
+        Where in the photograph the engine saw the face, for those who compare by eye.
     """
 
     digest: str
     face_id: str
     mark: str
+    box: Box | None = None
 
 
 @dataclass(frozen=True)
@@ -136,10 +139,7 @@ def list_of(item: Mapping[str, Any]) -> WatchList:
 
 def item_of(person: Person) -> dict[str, Any]:
     """Return a person as a row."""
-    faces = [
-        {"M": {"digest": {"S": face.digest}, "face_id": {"S": face.face_id}, "mark": {"S": face.mark}}}
-        for face in person.faces
-    ]
+    faces = [{"M": _face_item(face)} for face in person.faces]
     item: dict[str, Any] = {
         **key_of(person.watch_list, person.person_id),
         "state": {"S": person.state.value},
@@ -156,6 +156,15 @@ def item_of(person: Person) -> dict[str, Any]:
     return item
 
 
+def _face_item(face: Face) -> dict[str, Any]:
+    item = {"digest": {"S": face.digest}, "face_id": {"S": face.face_id}, "mark": {"S": face.mark}}
+    return item | ({"box": {"S": face.box.model_dump_json()}} if face.box else {})
+
+
+def _box_of(item: Mapping[str, Any]) -> Box | None:
+    return Box.model_validate_json(item["box"]["S"]) if "box" in item else None
+
+
 def person_of(item: Mapping[str, Any]) -> Person:
     """Read the row of a person."""
     ends_as = item.get("ends_as", {}).get("S")
@@ -165,7 +174,7 @@ def person_of(item: Mapping[str, Any]) -> Person:
         state=State(item["state"]["S"]),
         expires=date.fromisoformat(item["expires"]["S"]),
         faces=tuple(
-            Face(one["M"]["digest"]["S"], one["M"]["face_id"]["S"], one["M"]["mark"]["S"])
+            Face(one["M"]["digest"]["S"], one["M"]["face_id"]["S"], one["M"]["mark"]["S"], _box_of(one["M"]))
             for one in item["faces"]["L"]
         ),
         sealed=item.get("sealed", {}).get("S", ""),
