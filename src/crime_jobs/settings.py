@@ -137,7 +137,8 @@ class Settings(BaseModel):
     sources
         For each value, what it was read from: shown by ``crime-jobs settings``.
     environ
-        Variables that the environment's ``env_file`` sets for this process.
+        Variables for this process and what it starts: those of the environment's ``env_file``, and its region,
+        which whatever reads ``AWS_REGION`` or ``AWS_DEFAULT_REGION`` then keeps to.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -166,6 +167,11 @@ class Settings(BaseModel):
     sources: dict[str, str]
     environ: dict[str, str]
 
+
+#: The variables that say a region to what reads the AWS configuration itself: boto3, Arrow, the SDK for Java.
+REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
+
+_VARIABLE = "environment variable"
 
 #: What Spark takes for a pattern in a path.
 _PATTERN = re.compile(r"[\[\]{}*?]")
@@ -251,8 +257,8 @@ def load(
     Raises
     ------
     WrongUsage
-        If the environment is unknown, the file is not valid, or a value is missing: the message
-        says every place that was looked in.
+        If the environment is unknown, the file is not valid, an option names another region than the
+        environment is in, or a value is missing: the message says every place that was looked in.
     """
     environ = os.environ if environ is None else environ
     folder = folder or Path.cwd()
@@ -273,12 +279,13 @@ def load(
     env_file = next((f for _, found in sections if env in found and (f := found[env].env_file)), None)
     extra = read_env_file(folder / env_file) if env_file else {}
     _refuse_odd(options or {})
-    for source, variables in (("environment file", extra), ("environment variable", environ)):
+    for source, variables in (("environment file", extra), (_VARIABLE, environ)):
         layers.append((source, {key: variables.get(name) for key, name in VARIABLES.items()}))
     for path, found in sections:
         if env in found:
             layers.append((str(path), found[env].model_dump()))
 
+    layers = _with_own_region_first(layers, env)
     values: dict[str, str | None] = {}
     sources: dict[str, str] = {}
     for key, variable in VARIABLES.items():
@@ -308,4 +315,24 @@ def load(
         }
         for name in TABLES
     }
+    if values["region"]:
+        extra |= dict.fromkeys(REGION_VARIABLES, values["region"])
     return Settings.model_validate({"env": env, "sources": sources, "environ": extra, **values, **tables})
+
+
+def _with_own_region_first(
+    layers: list[tuple[str, dict[str, Any]]], env: str
+) -> list[tuple[str, dict[str, Any]]]:
+    """Let an environment that says its region keep it, whatever a variable says; an option may only agree."""
+    own = next(
+        ((name, given["region"]) for name, given in layers[1:] if name != _VARIABLE and given.get("region")),
+        None,
+    )
+    asked = layers[0][1].get("region")
+    if own and asked and asked != own[1]:
+        raise WrongUsage(
+            f"--region says {asked}, and environment {env!r} is in {own[1]} (from the {own[0]}).",
+            hint="An environment is in one region: give another one a section of its own in crime-jobs.toml. "
+            "`crime-jobs inventory --all-regions` looks elsewhere.",
+        )
+    return [(own[0], {"region": own[1]}), *layers] if own else layers
