@@ -74,6 +74,18 @@ def _no_ambient_settings() -> Iterator[None]:
     patch.undo()
 
 
+@pytest.fixture(autouse=True)
+def _region_of_one_test() -> Iterator[None]:
+    """A command sets its environment's region for its process: the next test is another process's."""
+    before = {name: os.environ.get(name) for name in ("AWS_REGION", "AWS_DEFAULT_REGION")}
+    yield
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
 def make_settings(landing: Path | str, lake: Path | str) -> Settings:
     """Settings of the local environment with the given folders."""
     from crime_jobs import settings

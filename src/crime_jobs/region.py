@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from crime_jobs.errors import WrongUsage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from crime_jobs.settings import Settings
 
@@ -168,21 +168,3 @@ def check_url(url: str, settings: Settings, what: str) -> None:
     there = of_url(url)
     if there and settings.region and there != settings.region:
         raise refused(f"{what} {url}", there, settings)
-
-
-def disagreeing(environ: Iterable[tuple[str, str | None]], region: str) -> list[str]:
-    """Say which places name another region than the environment's, which stands.
-
-    Parameters
-    ----------
-    environ
-        Names of the places and what they say, ``None`` for nothing.
-    region
-        The environment's.
-
-    Returns
-    -------
-    list of str
-        ``AWS_DEFAULT_REGION says eu-west-1``, one each.
-    """
-    return [f"{name} says {said}" for name, said in environ if said and said != region]

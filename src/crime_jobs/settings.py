@@ -137,8 +137,10 @@ class Settings(BaseModel):
     sources
         For each value, what it was read from: shown by ``crime-jobs settings``.
     environ
-        Variables for this process and what it starts: those of the environment's ``env_file``, and its region,
-        which whatever reads ``AWS_REGION`` or ``AWS_DEFAULT_REGION`` then keeps to.
+        Variables for this process and what it starts: those of the environment's ``env_file``, and its
+        region, which whatever reads ``AWS_REGION`` or ``AWS_DEFAULT_REGION`` then keeps to.
+    overruled
+        Variables of the process that said another region, and what they said.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -166,6 +168,7 @@ class Settings(BaseModel):
     deploy: dict[str, Any] = {}
     sources: dict[str, str]
     environ: dict[str, str]
+    overruled: dict[str, str] = {}
 
 
 #: The variables that say a region to what reads the AWS configuration itself: boto3, Arrow, the SDK for Java.
@@ -315,9 +318,13 @@ def load(
         }
         for name in TABLES
     }
+    overruled = {}
     if values["region"]:
+        said = {name: environ.get(name) for name in REGION_VARIABLES}
+        overruled = {name: value for name, value in said.items() if value and value != values["region"]}
         extra |= dict.fromkeys(REGION_VARIABLES, values["region"])
-    return Settings.model_validate({"env": env, "sources": sources, "environ": extra, **values, **tables})
+    told = {"env": env, "sources": sources, "environ": extra, "overruled": overruled}
+    return Settings.model_validate({**told, **values, **tables})
 
 
 def _with_own_region_first(
