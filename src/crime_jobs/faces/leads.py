@@ -15,15 +15,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from crime_jobs import aws
-from crime_jobs.errors import AwsRefused, BadInput, CrimeJobsError, WrongUsage
+from crime_jobs.errors import BadInput, CrimeJobsError, WrongUsage
 from crime_jobs.faces import _lead_items as items
-from crime_jobs.faces.audit import Audit, Unexpected
+from crime_jobs.faces import _lead_requests as requests
+from crime_jobs.faces._lead_requests import Lines, State, Unread
+from crime_jobs.faces.audit import Unexpected
 from crime_jobs.faces.decisions import code_of
 from crime_jobs.faces.people import SEALED_FOR
 from crime_jobs.model.faces import FaceSettings, Lead
@@ -32,18 +34,12 @@ if TYPE_CHECKING:
     from crime_jobs.sealing import Sealer
     from crime_jobs.settings import Settings
 
-State = Literal["pending", "confirmed", "rejected"]
-
 #: Keys of one BatchGetItem
 #: (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html).
 _BATCH = 100
 #: Places that a lead keeps of the same photograph: an item has 400 KB at most.
 MOST_PLACES = 100
 _ATTEMPTS = 8
-
-_FAILED = "ConditionalCheckFailed"
-#: Reasons of a cancelled transaction that pass.
-_PASSING = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 
 
 @dataclass(frozen=True)
@@ -181,7 +177,7 @@ class Leads:
             )
         return self._opened(item)
 
-    def decide(self, lead_id: str, confirmed: bool, reason: str, audit: Audit) -> Lead:
+    def decide(self, lead_id: str, confirmed: bool, reason: str, audit: Lines) -> Lead:
         """Decide on a pending lead; the audit line is written in the same transaction.
 
         Parameters
@@ -211,9 +207,10 @@ class Leads:
             If it can't be written.
         """
         lead, who = self.get(lead_id), audit.who()
+        sealed = items.sealed_reason(lead_id, reason, self._sealer)
         state: State = "confirmed" if confirmed else "rejected"
         now = datetime.now(UTC)
-        facts: dict[str, str | int | float] = {
+        facts: dict[str, str | float] = {
             "lead": lead_id,
             "watch_list": lead.watch_list,
             "purpose": str(lead.purpose),
@@ -223,8 +220,8 @@ class Leads:
         try:
             audit.transact(
                 [
-                    self._enrolled(lead),
-                    {"Update": self._decided(lead, state, who=who, at=now, reason=reason)},
+                    requests.enrolled(lead, self._faces.people_table),
+                    requests.decided(lead, self._table, state, who=who, at=now, sealed_reason=sealed),
                 ],
                 state,
                 **facts,
@@ -301,9 +298,13 @@ class Leads:
         for attempt in self._patiently():
             with attempt, aws.refusals("Adding a lead"):
                 try:
-                    self._client.transact_write_items(TransactItems=[self._enrolled(lead), {"Put": put}])
+                    self._client.transact_write_items(
+                        TransactItems=[requests.enrolled(lead, self._faces.people_table), {"Put": put}]
+                    )
                 except ClientError as error:
-                    over, known = (code == _FAILED for code in _cancelled(error)[:2] or ("", ""))
+                    over, known = (
+                        code == requests.FAILED for code in requests.cancelled(error)[:2] or ("", "")
+                    )
                     if known:
                         break
                     if over:
@@ -333,41 +334,6 @@ class Leads:
                     ExpressionAttributeValues={":new": {"S": sealed}, ":old": item["sealed"]},
                 )
                 return
-
-    def _decided(self, lead: Lead, state: State, *, who: str, at: datetime, reason: str) -> dict[str, Any]:
-        values = {
-            ":queue": items.queue_key(lead.watch_list, state),
-            ":state": state,
-            ":who": who,
-            ":at": items.time_text(at),
-            ":reason": items.sealed_reason(lead.lead_id, reason, self._sealer),
-            ":pending": "pending",
-        }
-        return {
-            "TableName": self._table,
-            "Key": {"lead_id": {"S": lead.lead_id}},
-            "UpdateExpression": "SET #queue = :queue, #state = :state, decided_by = :who, decided_at = :at, "
-            "sealed_reason = :reason",
-            "ConditionExpression": "#state = :pending",
-            "ExpressionAttributeNames": {"#state": "state", "#queue": "queue"},
-            "ExpressionAttributeValues": {name: {"S": value} for name, value in values.items()},
-        }
-
-    def _enrolled(self, lead: Lead) -> dict[str, Any]:
-        """Return the condition that the person is on the list still, and not past the last day."""
-        person = {"watch_list": {"S": lead.watch_list}, "person_id": {"S": lead.candidate.person_id}}
-        return {
-            "ConditionCheck": {
-                "TableName": self._faces.people_table,
-                "Key": person,
-                "ConditionExpression": "#state = :active AND expires >= :today",
-                "ExpressionAttributeNames": {"#state": "state"},
-                "ExpressionAttributeValues": {
-                    ":active": {"S": "active"},
-                    ":today": {"S": datetime.now(UTC).date().isoformat()},
-                },
-            }
-        }
 
     def _delete(self, lead_id: str, condition: str, wanted: str) -> bool:
         names = {"ExpressionAttributeNames": {"#state": "state"}} if "#state" in condition else {}
@@ -405,7 +371,7 @@ class Leads:
                 found |= {item["lead_id"]["S"]: item for item in answer["Responses"].get(self._table, [])}
                 asked = answer.get("UnprocessedKeys") or {}
                 if asked:
-                    raise _Unread("DynamoDB leaves leads of the queue unread.", hint="Run it again.")
+                    raise Unread("DynamoDB leaves leads of the queue unread.", hint="Run it again.")
         for one in ids:
             if one in found and found[one]["state"]["S"] == state:
                 yield self._opened(found[one])
@@ -420,31 +386,11 @@ class Leads:
 
     def _patiently(self) -> Retrying:
         return Retrying(
-            retry=retry_if_exception(_passes),
+            retry=retry_if_exception(requests.passes),
             stop=stop_after_attempt(_ATTEMPTS),
             wait=wait_random_exponential(0.05, 2),
             reraise=True,
         )
-
-
-class _Unread(AwsRefused):
-    """DynamoDB had too much to do for some of what was asked."""
-
-
-def _cancelled(error: BaseException | None) -> list[str]:
-    """Why a transaction was cancelled, by its items; nothing if it was not."""
-    if not isinstance(error, ClientError) or aws.code_of(error) != "TransactionCanceledException":
-        return []
-    return [str(reason.get("Code")) for reason in error.response.get("CancellationReasons", [])]
-
-
-def _passes(error: BaseException) -> bool:
-    """Tell whether what failed is worth another try; boto3 itself tries again when it is throttled."""
-    if isinstance(error, _Unread):
-        return True
-    cause = error.__cause__
-    lost = isinstance(cause, ClientError) and aws.code_of(cause) == "ConditionalCheckFailedException"
-    return lost or bool(_PASSING & set(_cancelled(cause)))
 
 
 def _refused(lead: Lead) -> CrimeJobsError:
