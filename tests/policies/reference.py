@@ -1,0 +1,79 @@
+"""AWS's Service Authorization Reference, as the package policy_sentry carries it: what IAM knows of each action."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+from policy_sentry.querying.all import get_all_service_prefixes
+from policy_sentry.shared.iam_data import get_service_prefix_data
+
+#: Where AWS's own pages for an action name a resource and the reference has none.
+ALSO = {
+    # https://docs.aws.amazon.com/managed-flink/latest/java/how-it-works-app-permissions.html, and what CloudTrail
+    # says of a denied one: "… on resource: arn:aws:logs:<region>:<account>:log-group::log-stream:".
+    "logs:DescribeLogGroups": ("arn:${Partition}:logs:${Region}:${Account}:log-group:${LogGroupName}",),
+}
+
+
+@cache
+def _service(prefix: str) -> dict[str, Any]:
+    """What there is of a service; nothing of an unknown one."""
+    return get_service_prefix_data(prefix) if prefix in get_all_service_prefixes() else {}
+
+
+def _privilege(action: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    prefix, _, name = action.partition(":")
+    service = _service(prefix)
+    return service, service["privileges"][service["privileges_lower_name"][name.lower()]]
+
+
+def exists(action: str) -> bool:
+    """Say whether IAM knows an action of this name."""
+    prefix, _, name = action.partition(":")
+    return name.lower() in _service(prefix).get("privileges_lower_name", {})
+
+
+@cache
+def formats(action: str) -> tuple[str, ...]:
+    """ARNs of the resources that an action can be allowed on, with ``${…}`` for names; none if IAM knows none."""
+    service, privilege = _privilege(action)
+    kinds = [kind for kind in privilege["resource_types"] if kind]
+    return (*(service["resources"][kind]["arn"] for kind in kinds), *ALSO.get(action, ()))
+
+
+@cache
+def condition_keys(action: str) -> frozenset[str]:
+    """Condition keys that a request for an action may carry, besides the global ones (``aws:…``)."""
+    service, privilege = _privilege(action)
+    keys: set[str] = set()
+    for kind, told in privilege["resource_types"].items():
+        keys.update(told["condition_keys"])
+        if kind:
+            keys.update(service["resources"][kind]["condition_keys"])
+    return frozenset(keys)
+
+
+def may_be(action: str, resource: str) -> bool:
+    """Say whether a policy's resource can be one that the action is done to."""
+    if resource == "*":
+        return True
+    return any(_overlap(form, resource) for form in formats(action))
+
+
+def _overlap(form: str, resource: str) -> bool:
+    """Say whether an ARN with names to fill in and one with wildcards can be of the same thing."""
+    return _meet(re.sub(r"\$\{[^}]*\}", "*", form), resource)
+
+
+@cache
+def _meet(one: str, other: str) -> bool:
+    """Say whether two patterns with ``*`` match a text in common."""
+    if not one or not other:
+        return not (one + other).replace("*", "")
+    if one[0] == "*":
+        return _meet(one[1:], other) or _meet(one, other[1:])
+    if other[0] == "*":
+        return _meet(one, other[1:]) or _meet(one[1:], other)
+    return one[0] == other[0] and _meet(one[1:], other[1:])
