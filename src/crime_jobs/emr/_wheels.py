@@ -18,6 +18,8 @@ Architecture = Literal["x86_64", "arm64"]
 PYTHON = "3.11"
 #: Every node has these (and Java, which no package of ours brings).
 ON_EMR = ("pyspark", "py4j")
+#: Extras that jobs on EMR need: of faces what checks photographs and seals.
+EXTRAS = ("spark", "faces")
 
 #: What `uname -m` says.
 _MACHINES: dict[Architecture, str] = {"x86_64": "x86_64", "arm64": "aarch64"}
@@ -46,15 +48,17 @@ def platforms(architecture: Architecture) -> list[str]:
     return tags
 
 
-def pins(architecture: Architecture, root: str = "crime-jobs", extra: str = "spark") -> dict[str, str]:
+def pins(
+    architecture: Architecture, root: str = "crime-jobs", extras: tuple[str, ...] = EXTRAS
+) -> dict[str, str]:
     """Find all that the jobs need, at the versions that are installed here.
 
     Parameters
     ----------
     architecture
         The processor that markers (``platform_machine == …``) are asked about.
-    root, extra
-        The distribution to begin with, and its extra.
+    root, extras
+        The distribution to begin with, and its extras.
 
     Returns
     -------
@@ -81,7 +85,7 @@ def pins(architecture: Architecture, root: str = "crime-jobs", extra: str = "spa
     }
     found: dict[str, str] = {}
     seen: set[tuple[str, str]] = set()
-    todo = [(root, "", ""), (root, extra, "")]
+    todo = [(root, extra, "") for extra in ("", *extras)]
     while todo:
         name, of_extra, wanted_by = todo.pop()
         if (name, of_extra) in seen:
@@ -93,7 +97,7 @@ def pins(architecture: Architecture, root: str = "crime-jobs", extra: str = "spa
             raise CrimeJobsError(
                 f"{name}, wanted by {wanted_by or 'this command'} on Linux, is not installed here: "
                 "which version to ship is not known.",
-                hint=f"`pip install '{root}[{extra}]'` brings it, or `pip install {name}`.",
+                hint=f"`pip install '{root}[{','.join(extras)}]'` brings it, or `pip install {name}`.",
             ) from error
         if name != root:
             found[name] = installed.version
