@@ -6,12 +6,12 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from crime_jobs import __version__
 from crime_jobs.errors import AwsRefused, CrimeJobsError, WrongUsage
-from crime_jobs.region import home_of
+from crime_jobs.region import home_of, refused
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -163,9 +163,9 @@ def client(
             f"No client of {service} can be made: {_line(error)}.",
             hint="Are the region, AWS_ENDPOINT_URL… and the AWS configuration right?",
         ) from error
-    guard.hold(
-        made, settings, service, here, reads_only=elsewhere not in (None, settings.region) and not writes
-    )
+    reads_only = elsewhere not in (None, settings.region) and not writes
+    s3 = partial(client, "s3", settings, attempts=1, elsewhere=here)
+    guard.hold(made, settings, here, reads_only=reads_only, s3=s3)
     return made
 
 
@@ -197,6 +197,58 @@ def _loader() -> Any:
     from botocore.loaders import create_loader
 
     return create_loader(os.environ.get("AWS_DATA_PATH"))
+
+
+def bucket_region(bucket: str, settings: Settings) -> str | None:
+    """Look where a bucket is.
+
+    Parameters
+    ----------
+    bucket
+        Its name.
+    settings
+        The settings.
+
+    Returns
+    -------
+    str or None
+        Its region; ``None`` where S3 does not say: no such bucket, or S3 can't be asked.
+    """
+    from botocore.exceptions import BotoCoreError
+
+    from crime_jobs import guard
+    from crime_jobs.errors import Elsewhere
+
+    s3 = client("s3", settings, attempts=1)
+    try:
+        return guard.look(s3, bucket, here=region(settings)) or None
+    except Elsewhere as error:
+        return error.there
+    except BotoCoreError:
+        return None
+
+
+def check_bucket(uri: str, settings: Settings, what: str) -> None:
+    """Refuse a bucket in another region, for what does not speak through this module (Spark's S3A).
+
+    Parameters
+    ----------
+    uri
+        ``s3://bucket/prefix``.
+    settings
+        The settings.
+    what
+        What it is, for the message.
+
+    Raises
+    ------
+    WrongUsage
+        If it is in another region; both are named.
+    """
+    bucket, _ = split_uri(uri, what)
+    there = bucket_region(bucket, settings)
+    if there not in (None, settings.region):
+        raise refused(f"{what.capitalize()} {uri}", str(there), settings)
 
 
 def split_uri(uri: str, what: str) -> tuple[str, str]:

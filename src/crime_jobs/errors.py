@@ -41,6 +41,22 @@ class WrongUsage(CrimeJobsError):  # noqa: N818
     exit_code = 2
 
 
+class Elsewhere(WrongUsage):
+    """Something is in another region than the environment (exit code 2).
+
+    Parameters
+    ----------
+    message, hint
+        See `CrimeJobsError`.
+    there
+        The region that it is in.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", there: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.there = there
+
+
 class BadInput(CrimeJobsError):  # noqa: N818
     """The data handed in can't be used as it is (exit code 3)."""
 

@@ -19,11 +19,14 @@ import re
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from botocore.exceptions import BotoCoreError, ClientError, StubResponseError
+
 from crime_jobs import parameters, region
-from crime_jobs.errors import WrongUsage
+from crime_jobs.errors import Elsewhere, WrongUsage
 
 if TYPE_CHECKING:
     from crime_jobs.settings import Settings
@@ -132,10 +135,11 @@ class Guard:
                 name = error.get("BucketName")
                 raise self._refused(f"Bucket {name}" if name else "That bucket", there)
 
-    def _refused(self, what: str, there: str) -> WrongUsage:
+    def _refused(self, what: str, there: str) -> Elsewhere:
         if self.here == self.settings.region:
             return region.refused(what, there, self.settings)
-        return WrongUsage(f"{what} is in region {there}, and {self.here} is looked at.", hint=region.RULE)
+        said = f"{what} is in region {there}, and {self.here} is looked at."
+        return Elsewhere(said, hint=region.RULE, there=there)
 
     def _hold_region(self, said: str, what: str) -> None:
         if region.is_region(said) and said not in self._allowed:
@@ -167,28 +171,49 @@ class Guard:
             raise self._refused(f"Bucket {params.get('Bucket')} that is to be made", there)
 
     def _hold_bucket(self, bucket: str, *, ask: bool) -> None:
-        if self.bucket_asker is None or bucket.startswith("arn:"):
-            return
-        s3 = self.bucket_asker()
+        s3 = self.bucket_asker() if self.bucket_asker else None
         if s3 is None:
             return
-        key = (s3.meta.endpoint_url, self.here, bucket)
-        there = _buckets[key] if key in _buckets else _look(s3, bucket, key) if ask else ""
+        try:
+            there = look(s3, bucket, here=self.here, ask=ask)
+        except BotoCoreError:
+            if self.service == "s3":
+                raise
+            return  # the call is not S3's: what can't be asked in passing, the service itself will refuse
         if there and there not in self._allowed:
             raise self._refused(f"Bucket {bucket}", there)
 
 
-def _look(s3: Any, bucket: str, key: tuple[str, str, str]) -> str:
-    """Return the region of a bucket, which S3 says with each answer, refusals too; empty if it does not.
+def look(s3: Any, bucket: str, *, here: str, ask: bool = True) -> str:
+    """Return the region of a bucket, which S3 says with each answer, refusals too.
 
-    What the call itself will say better (no such bucket, no such credentials) is left to it.
+    Parameters
+    ----------
+    s3
+        A client of S3.
+    bucket
+        Its name.
+    here
+        The region that is asked.
+    ask
+        Whether S3 is asked, or only what it said before is told.
+
+    Returns
+    -------
+    str
+        Empty where it does not say: what the call itself says better (no such bucket, credentials that are
+        not good) is left to it.
+
+    Raises
+    ------
+    Elsewhere
+        From the guard of the client: the bucket is in another region.
     """
-    from botocore.exceptions import ClientError, StubResponseError
-
+    key = (s3.meta.endpoint_url, here, bucket)
+    if key in _buckets or not ask:
+        return _buckets.get(key, "")
     try:
         said = s3.head_bucket(Bucket=bucket)
-    except WrongUsage:  # the guard's own, of this very answer
-        raise
     except ClientError as error:
         said = error.response
     except StubResponseError:
@@ -200,22 +225,44 @@ def _look(s3: Any, bucket: str, key: tuple[str, str, str]) -> str:
     return there
 
 
-def hold(client: Any, guard_settings: Settings, service: str, here: str, *, reads_only: bool = False) -> None:
+def hold(
+    client: Any,
+    settings: Settings,
+    here: str,
+    *,
+    reads_only: bool = False,
+    s3: Callable[[], Any] | None = None,
+) -> None:
     """Hold a client to a region.
 
     Parameters
     ----------
     client
         A client of boto3.
-    guard_settings
+    settings
         The environment.
-    service
-        As boto3 names it.
     here
         The region.
     reads_only
         Whether operations that change something are refused.
+    s3
+        Makes a client of S3, to look where a bucket is that another service is told of.
     """
-    weak = weakref.ref(client)
-    asker = weak if service == "s3" else None
-    Guard(guard_settings, service, here, reads_only, asker).register(client.meta.events)
+    service, weak = client.meta.service_model.service_name, weakref.ref(client)
+    if service == "s3":
+        asker: Callable[[], Any] | None = weak
+    else:
+        asker = _beside(client.meta.endpoint_url, s3) if s3 else None
+    Guard(settings, service, here, reads_only, asker).register(client.meta.events)
+
+
+def _beside(endpoint: str, make: Callable[[], Any]) -> Callable[[], Any]:
+    """Make S3's client once, and only if S3 is where the service is: both AWS's, or both not."""
+
+    @cache
+    def made() -> Any:
+        s3 = make()
+        is_aws = [region.is_aws(url) for url in (endpoint, s3.meta.endpoint_url)]
+        return s3 if is_aws[0] == is_aws[1] else None
+
+    return made

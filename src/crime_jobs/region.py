@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from crime_jobs.errors import WrongUsage
+from crime_jobs.errors import Elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,6 +90,11 @@ def of_url(url: str) -> str | None:
     return of_host(urlsplit(url).hostname or "") if "//" in url else of_host(url.partition("/")[0])
 
 
+def is_aws(url: str) -> bool:
+    """Tell whether an endpoint is AWS's own, and not what stands before it or in for it."""
+    return (urlsplit(url).hostname or "").lower().rstrip(".").endswith(_SUFFIXES)
+
+
 def home_of(service: str, region: str) -> str:
     """Return where a service is called for an environment.
 
@@ -124,7 +129,7 @@ def hosts_in(text: str) -> Iterator[str]:
     return (found[1] for found in _URL.finditer(text)) if "://" in text else iter(())
 
 
-def refused(what: str, there: str, settings: Settings, hint: str = RULE) -> WrongUsage:
+def refused(what: str, there: str, settings: Settings, hint: str = RULE) -> Elsewhere:
     """Return the error that names both regions.
 
     Parameters
@@ -140,12 +145,11 @@ def refused(what: str, there: str, settings: Settings, hint: str = RULE) -> Wron
 
     Returns
     -------
-    WrongUsage
+    Elsewhere
         To be raised.
     """
-    return WrongUsage(
-        f"{what} is in region {there}, environment {settings.env!r} in {settings.region}.", hint=hint
-    )
+    said = f"{what} is in region {there}, environment {settings.env!r} in {settings.region}."
+    return Elsewhere(said, hint=hint, there=there)
 
 
 def check_url(url: str, settings: Settings, what: str) -> None:
@@ -162,9 +166,30 @@ def check_url(url: str, settings: Settings, what: str) -> None:
 
     Raises
     ------
-    WrongUsage
+    Elsewhere
         If it is in another region.
     """
     there = of_url(url)
     if there and settings.region and there != settings.region:
         raise refused(f"{what} {url}", there, settings)
+
+
+def check_name(name: str, settings: Settings, what: str) -> None:
+    """Refuse another region's name, for what does not speak through `crime_jobs.aws`.
+
+    Parameters
+    ----------
+    name
+        The region.
+    settings
+        The environment.
+    what
+        What names it, for the message.
+
+    Raises
+    ------
+    Elsewhere
+        If it is another one.
+    """
+    if settings.region and name != settings.region:
+        raise refused(what, name, settings)

@@ -15,7 +15,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crime_jobs import aws
 from crime_jobs.errors import JobFailed, WrongUsage
+from crime_jobs.region import check_name, check_url
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -36,6 +38,8 @@ JOB_CONF = {
     # Arrow carries landing files, a row a file: one at a time, so that no two are held in memory.
     "spark.sql.execution.arrow.maxRecordsPerBatch": "1",
 }
+
+_S3A_REGION = "spark.hadoop.fs.s3a.endpoint.region"
 
 #: What a session in this process needs besides; under spark-submit the cluster has decided it already.
 IN_PROCESS_CONF = {
@@ -134,7 +138,7 @@ def prepare(settings: Settings) -> dict[str, str]:
     Raises
     ------
     WrongUsage
-        If Java or the properties file is missing.
+        If Java or the properties file is missing, or it names an endpoint in another region.
     """
     if "PYSPARK_GATEWAY_PORT" in os.environ:  # spark-submit started this process
         return dict(JOB_CONF)
@@ -158,7 +162,23 @@ def prepare(settings: Settings) -> dict[str, str]:
                 hint="Correct CRIME_JOBS_SPARK_CONF.",
             )
         conf |= read_properties(path)
-    return conf
+    return _in_one_region(conf, settings)
+
+
+def _in_one_region(conf: dict[str, str], settings: Settings) -> dict[str, str]:
+    """Hold S3A, which makes clients of its own, to the environment's region.
+
+    Its settings, for all buckets or one (``fs.s3a.bucket.NAME.endpoint``):
+    https://hadoop.apache.org/docs/r3.3.4/hadoop-aws/tools/hadoop-aws/index.html
+    """
+    if not settings.region:
+        return conf
+    for name, value in conf.items():
+        if name.startswith("spark.hadoop.fs.s3a.") and name.endswith(".endpoint"):
+            check_url(value, settings, name)
+        elif name.startswith("spark.hadoop.fs.s3a.") and name.endswith(".endpoint.region"):
+            check_name(value, settings, name)
+    return {_S3A_REGION: settings.region, **conf}
 
 
 def start(settings: Settings, app_name: str) -> SparkSession:
@@ -174,6 +194,13 @@ def start(settings: Settings, app_name: str) -> SparkSession:
     Returns
     -------
     SparkSession
+
+    Raises
+    ------
+    WrongUsage
+        If Java, pyspark or a file is missing, or landing or lake are in another region.
+    JobFailed
+        If Spark does not start.
     """
     conf = prepare(settings)
     if importlib.util.find_spec("pyspark") is None:
@@ -181,6 +208,9 @@ def start(settings: Settings, app_name: str) -> SparkSession:
             "The package pyspark is missing.",
             hint="Install it with `pip install 'crime-jobs[spark]'`.",
         )
+    for what, uri in (("landing", settings.landing), ("lake", settings.lake)):
+        if settings.region and uri.startswith(("s3:", "s3a:", "s3n:")):
+            aws.check_bucket(uri, settings, what)
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder.appName(app_name)

@@ -96,6 +96,9 @@ def test_a_run_is_named_so_that_it_stays_in_its_folder(run: str) -> None:
 def test_wrong_options_are_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", "--run", "a/b", "--dry-run", "--region", "us-east-1"]) == 2
     assert "option run" in capsys.readouterr().err
+
+
+def test_no_region_is_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", "--dry-run"]) == 2
     assert "which region" in capsys.readouterr().err
 

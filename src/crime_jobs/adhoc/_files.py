@@ -15,9 +15,10 @@ from pyarrow import fs
 from pyarrow import json as arrow_json
 
 from crime_jobs.adhoc.ddl import DELIVERED_ON, FIRS
-from crime_jobs.errors import AwsRefused, BadInput
+from crime_jobs.errors import AwsRefused, BadInput, WrongUsage
 from crime_jobs.model.fir_event import SQL_COLUMNS
 from crime_jobs.model.tables import Table
+from crime_jobs.region import RULE, of_url
 
 REPORT = "_report.json"
 
@@ -64,6 +65,8 @@ def open_place(uri: str) -> Place:
     ------
     BadInput
         If it has another scheme.
+    WrongUsage
+        If the endpoint is in another region.
     """
     scheme, separator, rest = uri.partition("://")
     if separator and scheme in ("s3", "s3a"):
@@ -71,6 +74,8 @@ def open_place(uri: str) -> Place:
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
         options = {"region": region} if region else {}
         if endpoint:
+            if region and of_url(endpoint) not in (None, region):
+                raise WrongUsage(f"The endpoint of S3 {endpoint} is not in region {region}.", hint=RULE)
             way, _, address = endpoint.rpartition("://")
             options |= {"endpoint_override": address.rstrip("/"), "scheme": way or "https"}
         return Place(fs.S3FileSystem(**options), rest.rstrip("/"), uri)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from crime_jobs import aws
 from crime_jobs.errors import WrongUsage
+from crime_jobs.region import check_name, check_url
 from crime_jobs.stream.status import SHARDS, write_text
 
 if TYPE_CHECKING:
@@ -101,6 +102,11 @@ def properties(
     Returns
     -------
     dict
+
+    Raises
+    ------
+    WrongUsage
+        If the user's value is not the user's to choose, or would have the library call another region.
     """
     fixed = {
         "executableName": f"sh ./{PROCESS}",
@@ -127,6 +133,11 @@ def properties(
             hint="Stream and application are in the environment's section of crime-jobs.toml.",
         )
     chosen = {**DEFAULTS, **there, **more, **fixed}
+    for name, value in chosen.items():  # the library makes clients of its own, which no guard holds
+        if name.lower().endswith(("endpoint", "endpointoverride")):
+            check_url(value, settings, name)
+        elif name.lower().endswith("region"):
+            check_name(value, settings, name)
     if AT_TIMESTAMP in chosen:
         del chosen[POSITION]
     return chosen

@@ -17,6 +17,7 @@ from crime_jobs import aws
 from crime_jobs.errors import BadInput, WrongUsage
 from crime_jobs.model.baseline import from_csv
 from crime_jobs.model.streams import StreamSettings
+from crime_jobs.region import check_url
 from crime_jobs.settings import Settings
 from crime_jobs.stream.analytics import sql
 
@@ -117,6 +118,7 @@ def property_groups(
     place = {"aws.region": aws.region(settings)}
     endpoint = os.environ.get("AWS_ENDPOINT_URL_KINESIS") or os.environ.get("AWS_ENDPOINT_URL")
     if endpoint:
+        check_url(endpoint, settings, "The endpoint of Kinesis")
         place["aws.endpoint"] = endpoint
     groups: dict[str, Mapping[str, str]] = {
         "source": {"stream": stream.name, **place},
