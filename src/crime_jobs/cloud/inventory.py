@@ -1,0 +1,257 @@
+"""What exists of the project, where, since when, and what it costs a month: asked of the services themselves.
+
+The tagging service is blind to some kinds (schedules, aliases, subscriptions, retained snapshots) and lags
+behind the others, so it is asked last, for what no service here was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from crime_jobs import aws
+from crime_jobs.cloud import kinds_stacks, prices
+from crime_jobs.cloud.inventory_asking import SERVICES_AT_ONCE, Asking, Unasked, side_by_side
+from crime_jobs.cloud.inventory_claims import (
+    KEEP_TAG,
+    PROJECT,
+    Claim,
+    Names,
+    Stacks,
+    claim,
+    names_of,
+    settle,
+)
+from crime_jobs.cloud.kinds import KINDS, by_service
+from crime_jobs.cloud.kinds_base import GLOBAL, Found, Kind, items, tag_map
+from crime_jobs.errors import AwsRefused, WrongUsage
+
+#: What the tagging service knows and no kind here covers.
+OTHER = Kind("other", "resourcegroupstaggingapi", lambda _: iter(()))
+_ORDER = {kind.name: number for number, kind in enumerate((*KINDS, OTHER))}
+#: How ARNs call services that boto3 calls otherwise.
+_IN_ARNS = {
+    "emr": "elasticmapreduce",
+    "stepfunctions": "states",
+    "kinesisanalyticsv2": "kinesisanalytics",
+}
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A resource of the project.
+
+    Parameters
+    ----------
+    kind, found
+        What it is.
+    region
+        Where; `GLOBAL` for what has no region.
+    claim
+        Why it counts.
+    """
+
+    kind: Kind
+    found: Found
+    region: str
+    claim: Claim
+
+    @property
+    def key(self) -> str:
+        """What ``--keep`` calls it."""
+        return f"{self.kind.name}:{self.found.name}"
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether its tag says that it is to be kept."""
+        return (self.found.tags or {}).get(KEEP_TAG, "").lower() == "true"
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What there is.
+
+    Parameters
+    ----------
+    rows
+        The project's resources.
+    unasked
+        What could not be asked: there may be more.
+    regions
+        Where was looked.
+    """
+
+    rows: list[Row]
+    unasked: list[Unasked]
+    regions: list[str]
+
+    def shown(self, environment: str, *, others: bool = False) -> list[Row]:
+        """Return what an environment's inventory shows: its own, and what nothing says the environment of.
+
+        Parameters
+        ----------
+        environment
+            Its name.
+        others
+            Whether to show what is other environments' too.
+        """
+        return [row for row in self.rows if others or row.claim.environment in (environment, None)]
+
+    def of(self, environment: str) -> list[Row]:
+        """Return what is one environment's, without what is going already."""
+        return [row for row in self.rows if row.claim.environment == environment and not row.found.going]
+
+
+def take(asking: Asking, *, everywhere: bool = False, tell: Tell = lambda _: None) -> Inventory:
+    """Ask all services what exists, and keep what counts as the project's.
+
+    Parameters
+    ----------
+    asking
+        The services.
+    everywhere
+        Whether to look into every region that the account has switched on.
+    tell
+        Hears what is being done.
+
+    Returns
+    -------
+    Inventory
+        Of all environments, those that nothing names included.
+
+    Raises
+    ------
+    AwsRefused
+        If not even the regions are told.
+    """
+    names = names_of(asking.settings)
+    regions = asking.regions() if everywhere else [asking.home]
+    tell(f"Asking {len(by_service())} services in {len(regions)} region{'s' * (len(regions) > 1)}")
+    found, unasked = _everything(asking, regions)
+    tell("Reading what the stacks hold")
+    known, unread = _stacks(asking, found, names)
+    rows = _claimed(found, names, known)
+    tell(f"Looking at {len(rows)} resources")
+    rows, unlooked = _looked_at(asking, rows)
+    others, untold = _others(asking, regions, found, [*unasked])
+    rows = sorted([*rows, *others], key=lambda row: (row.region, _ORDER[row.kind.name], row.found.name))
+    return Inventory(rows, [*unasked, *unread, *unlooked, *untold], regions)
+
+
+def _everything(
+    asking: Asking, regions: Iterable[str]
+) -> tuple[list[tuple[Kind, Found, str]], list[Unasked]]:
+    tasks = []
+    for kinds in by_service().values():
+        tasks += [([kind for kind in kinds if not kind.everywhere], region) for region in regions]
+        tasks.append(([kind for kind in kinds if kind.everywhere], GLOBAL))
+    tasks = [(kinds, region) for kinds, region in tasks if kinds]
+    answers = side_by_side(lambda task: (task[1], asking.everything(*task)), tasks, SERVICES_AT_ONCE)
+    found = [(kind, one, one.region or region) for region, (listed, _) in answers for kind, one in listed]
+    return found, [said for _, (_, unasked) in answers for said in unasked]
+
+
+def _stacks(
+    asking: Asking, found: Iterable[tuple[Kind, Found, str]], names: Names
+) -> tuple[Stacks, list[Unasked]]:
+    """Find the project's stacks, whose they are, and what they hold."""
+    (kind,) = kinds_stacks.KINDS
+    known, ours = Stacks(), []
+    for one, stack, region in found:
+        if one is kind and (said := claim(kind, stack, region, names, Stacks())):
+            # A stack that was made by hand says in its parameter what others say in a tag.
+            known.environments[region, stack.name] = said.environment or stack.more["environment"] or None
+            ours.append((stack, region))
+
+    def read(task: tuple[Found, str]) -> tuple[list[tuple[str, str]], Unasked | None]:
+        stack, region = task
+        try:
+            with aws.refusals(f"Reading what stack {stack.name} holds"):
+                return list(kinds_stacks.resources(asking.place(kind, region), stack)), None
+        except (AwsRefused, WrongUsage) as error:
+            return [], Unasked(kind.service, f"what stack {stack.name} holds", region, error.message)
+
+    answers = side_by_side(read, ours, SERVICES_AT_ONCE)
+    for (stack, region), (held, _) in zip(ours, answers, strict=True):
+        for type_name, physical in held:
+            known.hold(region, stack.name, type_name, physical)
+    return known, [said for _, said in answers if said]
+
+
+def _claimed(found: list[tuple[Kind, Found, str]], names: Names, known: Stacks) -> list[Row]:
+    rows, parts = [], []
+    for kind, one, region in found:
+        # What goes with something else counts because that does: a topic's subscription.
+        if one.part_of:
+            parts.append((kind, one, region))
+        elif said := _claim_of(kind, one, region, names, known):
+            rows.append(Row(kind, one, region, said))
+    wholes = {whole: row for row in rows for whole in (row.found.arn, row.found.id) if whole}
+    for kind, one, region in parts:
+        if whole := wholes.get(one.part_of):
+            rows.append(
+                Row(kind, replace(one, tags=whole.found.tags), region, replace(whole.claim, by="part"))
+            )
+        elif said := claim(kind, one, region, names, known):
+            rows.append(Row(kind, one, region, said))
+    right = settle([row.claim for row in rows], [(row.claim, row.found.name) for row in rows])
+    return [
+        replace(row, claim=replace(row.claim, environment=right[number])) if number in right else row
+        for number, row in enumerate(rows)
+    ]
+
+
+def _claim_of(kind: Kind, one: Found, region: str, names: Names, known: Stacks) -> Claim | None:
+    said = claim(kind, one, region, names, known)
+    if said and kind in kinds_stacks.KINDS:
+        return replace(said, environment=known.environments.get((region, one.name)), stack="")
+    return said
+
+
+def _looked_at(asking: Asking, rows: list[Row]) -> tuple[list[Row], list[Unasked]]:
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        where = GLOBAL if row.kind.everywhere else row.region
+        groups.setdefault((row.kind.name, where), []).append(row)
+
+    def look(group: list[Row]) -> tuple[list[Row], list[Unasked]]:
+        kind = group[0].kind
+        before = {(row.found.id, row.region): row for row in group}
+        seen, unasked = asking.looked_at(kind, group[0].region, [row.found for row in group])
+        return [replace(before[one.id, one.region or group[0].region], found=one) for one in seen], unasked
+
+    answers = side_by_side(look, groups.values(), SERVICES_AT_ONCE)
+    return [row for some, _ in answers for row in some], [said for _, some in answers for said in some]
+
+
+def _others(
+    asking: Asking, regions: list[str], found: list[tuple[Kind, Found, str]], unasked: list[Unasked]
+) -> tuple[list[Row], list[Unasked]]:
+    """Ask the tagging service for what is tagged as ours and of a service that was not asked."""
+    asked = {_IN_ARNS.get(kind.service, kind.service) for kind in KINDS}
+    asked -= {_IN_ARNS.get(said.service, said.service) for said in unasked if said.what.startswith("each ")}
+    known = {arn for _, one, _ in found for arn in (one.arn, one.id)}
+
+    def ask(region: str) -> tuple[list[Row], list[Unasked]]:
+        try:
+            with aws.refusals("Asking the tagging service"):
+                return list(_tagged(asking.client(OTHER.service, region), region, asked, known)), []
+        except (AwsRefused, WrongUsage) as error:
+            return [], [Unasked(OTHER.service, "what else is tagged", region, error.message)]
+
+    answers = side_by_side(ask, regions, SERVICES_AT_ONCE)
+    return [row for rows, _ in answers for row in rows], [said for _, some in answers for said in some]
+
+
+def _tagged(client: Any, region: str, asked: set[str], known: set[str]) -> Iterator[Row]:
+    request = {"TagFilters": [{"Key": "project", "Values": [PROJECT]}]}
+    for one in items(client, "get_resources", "ResourceTagMappingList", **request):
+        arn, tags = one["ResourceARN"], tag_map(one["Tags"])
+        if arn not in known and arn.split(":")[2] not in asked:
+            name = arn.split(":", 5)[5]
+            state = f"{arn.split(':')[2]}, as the tagging service says"
+            about = Found(name, arn, arn, tags=tags, state=state, cost=prices.UNPRICED)
+            yield Row(OTHER, about, region, Claim("tag", tags.get("environment")))

@@ -1,0 +1,264 @@
+"""Asks the services: one client a service and region, a bounded number of calls at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from crime_jobs import aws
+from crime_jobs.cloud.kinds_base import GLOBAL, Found, Kind, Place
+from crime_jobs.errors import AwsRefused, WrongUsage
+from crime_jobs.settings import Settings
+
+#: Services that are asked at the same time, over all regions; and calls at a time to one service in one
+#: region, below the least rate that AWS documents for what is asked here: 5 a second of Kinesis'
+#: ``ListTagsForStream`` (https://docs.aws.amazon.com/kinesis/latest/APIReference/API_ListTagsForStream.html).
+SERVICES_AT_ONCE, CALLS_AT_ONCE = 48, 4
+#: Attempts of a call: an inventory waits for what throttles, not long for what is not there.
+ATTEMPTS = 4
+#: How a service says that one of its resources is no longer there.
+GONE = ("NotFound", "NoSuch", "NonExistent", "DoesNotExist", "ResourceNotFoundFault", "404")
+
+_NOT_IMPLEMENTED = 501
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Unasked:
+    """What could not be asked.
+
+    Parameters
+    ----------
+    service
+        boto3's name of the service.
+    what
+        Which of its kinds.
+    region
+        Where.
+    why
+        What it said instead.
+    denied
+        Whether it was a refusal to these credentials.
+    """
+
+    service: str
+    what: str
+    region: str
+    why: str
+    denied: bool = False
+
+
+class Asking:
+    """The services of an account.
+
+    Parameters
+    ----------
+    settings
+        Region, profile, environment.
+    writes
+        Whether what is found elsewhere may be removed there.
+    make
+        Makes a client, as `crime_jobs.aws.client` does.
+    """
+
+    def __init__(
+        self, settings: Settings, *, writes: bool = False, make: Callable[..., Any] = aws.client
+    ) -> None:
+        self.settings = settings
+        self.home = aws.region(settings)
+        self._writes, self._make = writes, make
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._lock = threading.Lock()
+        with aws.refusals("Asking whose account this is"):
+            arn = self.client("sts", self.home).get_caller_identity()["Arn"]
+        self.partition, self.account = arn.split(":")[1], arn.split(":")[4]
+
+    def client(self, service: str, region: str | None = None) -> Any:
+        """Return the client of a service in a region, by default the environment's; made once."""
+        key = (service, region or self.home)
+        # One at a time: botocore's sessions are not made for several threads that make clients.
+        with self._lock:
+            if key not in self._clients:
+                self._clients[key] = self._make(
+                    service, self.settings, attempts=ATTEMPTS, elsewhere=key[1], writes=self._writes
+                )
+            return self._clients[key]
+
+    def place(self, kind: Kind, region: str) -> Place:
+        """Return where a kind is asked for.
+
+        Parameters
+        ----------
+        kind
+            The kind.
+        region
+            The region; `GLOBAL` for a kind without regions.
+        """
+        here = self.home if region == GLOBAL or kind.everywhere else region
+        return Place(self.client(kind.service, here), here, self.account, self.partition, self.client)
+
+    def regions(self) -> list[str]:
+        """Return the regions that the account has switched on.
+
+        Raises
+        ------
+        AwsRefused
+            If EC2 does not say it.
+        """
+        with aws.refusals("Asking which regions the account has"):
+            said = self.client("ec2", self.home).describe_regions(
+                Filters=[{"Name": "opt-in-status", "Values": ["opt-in-not-required", "opted-in"]}]
+            )
+        return sorted({self.home, *(one["RegionName"] for one in said["Regions"])})
+
+    def everything(
+        self, kinds: Sequence[Kind], region: str
+    ) -> tuple[list[tuple[Kind, Found]], list[Unasked]]:
+        """List all there is of one service in a region, with tags.
+
+        Parameters
+        ----------
+        kinds
+            Kinds of one service.
+        region
+            Where.
+
+        Returns
+        -------
+        tuple
+            What there is, ours or not, and what could not be asked.
+        """
+        found: list[tuple[Kind, Found]] = []
+        unasked: list[Unasked] = []
+        for kind in kinds:
+            try:
+                with aws.refusals(f"Listing each {kind.name}"):
+                    listed = list(kind.find(self.place(kind, region)))
+            except (AwsRefused, WrongUsage) as error:
+                unasked.append(_unasked(kind, region, error, f"each {kind.name}"))
+                if _is_away(error):
+                    break  # its other kinds would wait as long for the same answer
+                continue
+            tagged, untagged = self._tagged(kind, region, listed)
+            found += [(kind, one) for one in tagged]
+            unasked += untagged
+        return found, unasked
+
+    def _tagged(self, kind: Kind, region: str, listed: list[Found]) -> tuple[list[Found], list[Unasked]]:
+        ask = kind.tags
+        if ask is None:
+            return listed, []
+        at = self.place(kind, region)
+
+        def with_tags(one: Found) -> Found:
+            return one if one.tags is not None else replace(one, tags=ask(at, one))
+
+        return self._each(kind, region, listed, with_tags, f"tags of the {kind.name}")
+
+    def looked_at(self, kind: Kind, region: str, listed: list[Found]) -> tuple[list[Found], list[Unasked]]:
+        """Ask more about what counts as ours.
+
+        Parameters
+        ----------
+        kind, region
+            Of what, where.
+        listed
+            What is asked about.
+
+        Returns
+        -------
+        tuple
+            It, with what was asked, without what has gone meanwhile; and what could not be asked.
+        """
+        look = kind.look
+        if look is None:
+            return listed, []
+        at = self.place(kind, region)
+        return self._each(kind, region, listed, lambda one: look(at, one), f"state of the {kind.name}")
+
+    def _each(
+        self, kind: Kind, region: str, listed: list[Found], ask: Callable[[Found], Found], what: str
+    ) -> tuple[list[Found], list[Unasked]]:
+        """Ask about each; one that can't be asked about stays as it is, one that has gone doesn't."""
+
+        def one_of(one: Found) -> tuple[Found | None, Unasked | None]:
+            try:
+                with aws.refusals(f"Asking for the {what} {one.name}"):
+                    return ask(one), None
+            except (AwsRefused, WrongUsage) as error:
+                if is_gone(error):
+                    return None, None
+                return one, _unasked(kind, region, error, f"{what} {one.name}")
+
+        answers = side_by_side(one_of, listed, CALLS_AT_ONCE)
+        return [one for one, _ in answers if one], [said for _, said in answers if said]
+
+
+def side_by_side(do: Callable[[T], R], over: Iterable[T], at_once: int) -> list[R]:
+    """Do something with each, some at a time; in order.
+
+    Parameters
+    ----------
+    do
+        What.
+    over
+        With what.
+    at_once
+        How many at a time.
+
+    Returns
+    -------
+    list
+        What came of each.
+    """
+    things = list(over)
+    if len(things) < 2:  # noqa: PLR2004 - no thread for one
+        return [do(thing) for thing in things]
+    with ThreadPoolExecutor(min(at_once, len(things))) as pool:
+        return list(pool.map(do, things))
+
+
+def code_of(error: BaseException) -> str:
+    """Return the code of the refusal that an error was made of; empty if it was made of none."""
+    from botocore.exceptions import ClientError
+
+    cause = error.__cause__
+    return aws.code_of(cause) if isinstance(cause, ClientError) else ""
+
+
+def is_gone(error: BaseException) -> bool:
+    """Tell whether an error says that what was asked about is not there."""
+    code = code_of(error)
+    return any(word in code for word in GONE) or (
+        code == "ValidationError" and "does not exist" in str(error)  # CloudFormation's
+    )
+
+
+def is_denied(error: BaseException) -> bool:
+    """Tell whether an error says that these credentials may not."""
+    code = code_of(error)
+    return "AccessDenied" in code or code in {"UnauthorizedOperation", "AuthorizationError", "403"}
+
+
+def _is_away(error: BaseException) -> bool:
+    """Tell whether a service as a whole does not answer: it can't be reached, or is not there."""
+    return not code_of(error) or _is_missing(error)
+
+
+def _is_missing(error: BaseException) -> bool:
+    answer = getattr(error.__cause__, "response", {})
+    return bool(answer.get("ResponseMetadata", {}).get("HTTPStatusCode") == _NOT_IMPLEMENTED)
+
+
+def _unasked(kind: Kind, region: str, error: BaseException, what: str) -> Unasked:
+    denied = is_denied(error)
+    why = str(getattr(error, "message", error)).partition(": ")[2] or str(error)
+    if _is_missing(error):
+        why = "what answers for it does not have it"
+    where = GLOBAL if kind.everywhere else region
+    return Unasked(kind.service, what, where, why.rstrip("."), denied)

@@ -1,0 +1,258 @@
+"""What counts as the project's, and as whose environment's: by its stack, its tags, or its name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from crime_jobs.cloud import stacks
+from crime_jobs.cloud.kinds_base import GLOBAL, Found, Kind
+from crime_jobs.cloud.kinds_stacks import TYPES
+from crime_jobs.model import faces, legacy, streams
+from crime_jobs.settings import Settings
+
+PROJECT = stacks.NAME
+#: CloudFormation's own tag on what it made; it stays on what a stack left behind
+#: (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-console-add-tags.html).
+STACK_TAG = "aws:cloudformation:stack-name"
+KEEP_TAG = "keep"
+
+#: What services put before a name where they call a log group after something.
+_BEFORE = re.compile(r"^(?:/aws/(?:vendedlogs/)?[\w-]+/|alias/|arn:.*[:/])")
+#: What may follow a name of ours in a longer one that is made of it.
+_SEPARATORS = "-_./:"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Why something counts as the project's.
+
+    Parameters
+    ----------
+    by
+        ``stack``, ``tag``, ``name``, or ``part`` of what counts itself.
+    environment
+        Whose it is; ``None`` where nothing says it.
+    stack
+        The stack that it is in, or was.
+    """
+
+    by: str
+    environment: str | None
+    stack: str = ""
+
+
+@dataclass(frozen=True)
+class Names:
+    """What an environment calls things.
+
+    Parameters
+    ----------
+    environment
+        Its name.
+    exact
+        Names of its settings, by kind.
+    begins
+        What only its names begin with.
+    ours
+        What names of the project begin with, whosever: such a name alone does not say which environment.
+    """
+
+    environment: str
+    exact: Mapping[str, frozenset[str]]
+    begins: tuple[str, ...]
+    ours: tuple[str, ...]
+
+    def claim(self, kind: str, name: str) -> Claim | None:
+        """Tell whether a name is one of the project's.
+
+        Parameters
+        ----------
+        kind
+            Of what: a table's name is no bucket's.
+        name
+            Its name.
+        """
+        bare = _BEFORE.sub("", name)
+        known = self.exact.get(kind, frozenset())
+        if name in known or bare in known or any(_begins(bare, begin) for begin in self.begins):
+            return Claim("name", self.environment)
+        if any(_begins(bare, begin) for begin in (*self.ours, *known)):
+            return Claim("name", None)
+        return None
+
+
+def _begins(name: str, begin: str) -> bool:
+    return name.startswith(begin) and (len(name) == len(begin) or name[len(begin)] in _SEPARATORS)
+
+
+def names_of(settings: Settings) -> Names:
+    """Gather what an environment's settings call things.
+
+    Parameters
+    ----------
+    settings
+        The settings.
+
+    Returns
+    -------
+    Names
+
+    Raises
+    ------
+    WrongUsage
+        If a table of the settings can't be read.
+    """
+    flow, face = streams.of(settings.stream), faces.of(settings.faces)
+    # The consumer's library makes tables beside that of its leases, which begin with the application's name.
+    begins = [f"{PROJECT}-{settings.env}", flow.application]
+    if (name := stacks.told(settings).name) != PROJECT:
+        begins.append(name)
+    tables = [flow.application, flow.events_table, flow.identities_table, flow.alerts_table, flow.runs_table]
+    tables += [face.people_table, face.photographs_table, face.leads_table, face.audit_table]
+    if not stacks.told(settings).prefix:
+        tables += [legacy.target_name(table) for table in legacy.tables().values()]
+    delivery = [f"{flow.name}-history", f"{flow.name}-redshift"]
+    exact: dict[str, list[Any]] = {
+        "bucket": [
+            *map(_bucket, (settings.landing, settings.lake, settings.artifacts, settings.logs, flow.history))
+        ],
+        "table": tables,
+        "table backup": tables,
+        "stream": [flow.name, flow.counts],
+        "delivery stream": delivery,
+        "log group": delivery,
+        "queue": [flow.dead_letters, _last(settings.schedule.get("dead_letter_queue"))],
+        "topic": [flow.topic, _last(settings.topic), _last(settings.schedule.get("topic"))],
+        "role": [
+            *(_last(settings.schedule.get(name)) for name in ("role", "machine_role")),
+            _last(settings.runtime_role),
+            _last(settings.cluster.get("service_role")),
+            _last(settings.cluster.get("instance_profile")),
+        ],
+        "instance profile": [_last(settings.cluster.get("instance_profile"))],
+        "emr security configuration": [settings.cluster.get("security_configuration")],
+        "cluster": [settings.cluster.get("name")],
+        "schedule group": [settings.schedule.get("group")],
+        "key": [flow.key, face.key],
+        "secret": [settings.oracle_secret],
+        "redshift workgroup": [flow.redshift_workgroup],
+        "redshift namespace": [flow.redshift_workgroup],
+        "athena workgroup": [settings.sql.get("workgroup")],
+        "glue database": [settings.sql.get("database")],
+        "stack": [settings.quicksight.get("stack")],
+    }
+    return Names(
+        settings.env,
+        {kind: frozenset(str(name) for name in found if name) for kind, found in exact.items()},
+        tuple(begins),
+        (PROJECT,),
+    )
+
+
+def _bucket(uri: str | None) -> str | None:
+    found = re.match(r"s3[an]?://([^/]+)", uri or "")
+    return found[1] if found else None
+
+
+def _last(arn: Any) -> str | None:
+    return re.split(r"[:/]", str(arn))[-1] if arn else None
+
+
+@dataclass(frozen=True)
+class Stacks:
+    """The project's stacks and what is in them.
+
+    Parameters
+    ----------
+    environments
+        Environment by region and stack name.
+    resources
+        Region and name of the stack, by region, type and physical id. Not by the id alone: a table in a stack
+        has the name that somebody's stream may have too.
+    """
+
+    environments: dict[tuple[str, str], str | None] = field(default_factory=dict)
+    resources: dict[tuple[str, str, str], tuple[str, str]] = field(default_factory=dict)
+
+    def hold(self, region: str, stack: str, kind: str, physical: str) -> None:
+        """Note that a stack holds something; what has no region is looked for without one."""
+        self.resources[region, kind, physical] = self.resources[GLOBAL, kind, physical] = (region, stack)
+
+    def holding(self, region: str, kind: Kind, found: Found) -> tuple[str, str] | None:
+        """Return region and name of the stack that something is in."""
+        where = GLOBAL if kind.everywhere else region
+        ids = [one for one in (found.id, found.arn, found.name) if one]
+        keys = [(where, TYPES.get(kind.name, ""), one) for one in ids]
+        return next((self.resources[key] for key in keys if key in self.resources), None)
+
+
+def claim(kind: Kind, found: Found, region: str, names: Names, known: Stacks) -> Claim | None:
+    """Tell why something counts as the project's, or that it doesn't.
+
+    A stack says most; then its own tags, which speak before its name: what is tagged as another project's is
+    not ours, whatever it is called.
+
+    Parameters
+    ----------
+    kind, found, region
+        What, and where.
+    names
+        What the environment calls things.
+    known
+        The project's stacks.
+
+    Returns
+    -------
+    Claim or None
+    """
+    tags = found.tags or {}
+    if stack := known.holding(region, kind, found):
+        return Claim("stack", known.environments.get(stack), stack[1])
+    project, environment = tags.get("project"), tags.get("environment")
+    by_name = names.claim(kind.name, found.name)
+    left_by = tags.get(STACK_TAG, "")
+    if project == PROJECT:
+        return Claim("tag", environment or (by_name.environment if by_name else None), left_by)
+    if project is not None:
+        return None
+    if (region, left_by) in known.environments:
+        return Claim("stack", known.environments[region, left_by], left_by)
+    if by_name and environment not in (None, by_name.environment):
+        return Claim("name", environment)
+    return by_name
+
+
+def settle(claims: Iterable[Claim], names: Iterable[tuple[Claim, str]]) -> dict[int, str]:
+    """Find what a name gives to one environment though a longer name is another's.
+
+    Of environments ``dev`` and ``dev-2``, ``crime-jobs-dev-2-x`` begins like the first one's things.
+
+    Parameters
+    ----------
+    claims
+        All claims: tags and stacks among them say which environments there are.
+    names
+        Claims by name, and the names.
+
+    Returns
+    -------
+    dict
+        The environment that is right, by the position in ``names``.
+    """
+    there = {one.environment for one in claims if one.environment and one.by in {"tag", "stack"}}
+    right = {}
+    for position, (said, name) in enumerate(names):
+        bare = _BEFORE.sub("", name)
+        longer = [
+            env
+            for env in there
+            if env != said.environment
+            and _begins(bare, f"{PROJECT}-{env}")
+            and len(env) > len(said.environment or "")
+        ]
+        if longer and said.by == "name" and _begins(bare, f"{PROJECT}-{said.environment or ''}".rstrip("-")):
+            right[position] = max(longer, key=len)
+    return right

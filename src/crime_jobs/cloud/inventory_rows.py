@@ -1,0 +1,103 @@
+"""An inventory for people: rows, sums, and what could not be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from crime_jobs.cloud import prices
+from crime_jobs.cloud.inventory import Inventory, Row
+from crime_jobs.cloud.inventory_asking import Unasked
+
+_FEW = 3
+
+
+def rows_of(rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """Return rows as `crime_jobs.output.show` takes them.
+
+    Parameters
+    ----------
+    rows
+        Of an inventory.
+
+    Returns
+    -------
+    list of dict
+        ``by`` says why it counts; ``usd_a_month`` is ``None`` where ``based_on`` says that it is unknown.
+    """
+    return [
+        {
+            "kind": row.kind.name,
+            "name": row.found.name,
+            "region": row.region,
+            "since": f"{row.found.since:%Y-%m-%d %H:%M}" if row.found.since else None,
+            "stack": row.claim.stack or None,
+            "environment": row.claim.environment,
+            "by": row.claim.by,
+            "usd_a_month": row.found.cost.usd,
+            "based_on": row.found.cost.based_on,
+            "state": ", ".join(_state(row)),
+        }
+        for row in rows
+    ]
+
+
+def _state(row: Row) -> Iterator[str]:
+    if row.found.state:
+        yield row.found.state
+    if row.found.going:
+        yield row.found.going
+    if row.found.protected:
+        yield "protected"
+    if row.is_kept:
+        yield "kept"
+
+
+def sum_of(rows: Sequence[Row]) -> str:
+    """Return what rows cost together, as a sentence."""
+    known = [row.found.cost.usd for row in rows if row.found.cost.usd is not None]
+    unknown = len(rows) - len(known)
+    also = f"; of {unknown} it is not known beforehand" if unknown else ""
+    return (
+        f"{len(rows)} resources, {sum(known):,.2f} USD a month at least{also} "
+        f"(list prices of us-east-1, {prices.AS_OF})."
+    )
+
+
+def notes(inventory: Inventory, rows: Sequence[Row]) -> list[str]:
+    """Return what is to be known beside the rows: what could not be asked, and what is in no stack.
+
+    Parameters
+    ----------
+    inventory
+        The inventory.
+    rows
+        Those of it that are shown.
+    """
+    said = [
+        f"Could not be asked: {what} of {service} in {where}: {why}."
+        for (service, what, why), where in _together(inventory.unasked).items()
+    ]
+    loose = [
+        row for row in rows if row.claim.by == "tag" and not row.claim.stack and row.kind.name != "stack"
+    ]
+    if loose:
+        said.append(f"Tagged, but in no stack: {len(loose)} of {len(rows)}.")
+    nobody = [row for row in rows if row.claim.environment is None]
+    if nobody:
+        said.append(
+            f"The project's, but nothing says of which environment: {len(nobody)} of {len(rows)}. "
+            "`crime-jobs destroy` leaves them; the tag environment would say it."
+        )
+    return said
+
+
+def _together(unasked: Iterable[Unasked]) -> dict[tuple[str, str, str], str]:
+    """Say once what several regions say alike."""
+    regions: dict[tuple[str, str, str], list[str]] = {}
+    for one in unasked:
+        regions.setdefault((one.service, one.what, one.why), []).append(one.region)
+    return {
+        said: ", ".join(where) if len(where) <= _FEW else f"{len(where)} regions"
+        for said, where in regions.items()
+    }
