@@ -83,12 +83,16 @@ class Line:
 
     def row(self) -> dict[str, Any]:
         """Return it for people: the facts beside the rest."""
+        try:
+            facts = json.loads(self.facts)
+        except ValueError:  # somebody changed it
+            facts = self.facts
         return {
             "line": self.line,
             "at": self.at,
             "who": self.who,
             "action": self.action,
-            "facts": self.facts,
+            "facts": facts,
         }
 
 

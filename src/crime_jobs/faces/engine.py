@@ -318,12 +318,17 @@ class Engine:
         Yields
         ------
         Enrolled
+            Nothing if the collection is not there.
         """
         more: dict[str, Any] = {}
         while True:
-            said = self._call(
-                "list_faces", "Listing enrolled faces", CollectionId=collection, MaxResults=1000, **more
-            )
+            request = {"CollectionId": collection, "MaxResults": 1000, **more}
+            try:
+                said = self._call("list_faces", "Listing enrolled faces", **request)
+            except AwsRefused as error:
+                if _code(error) != "ResourceNotFoundException":
+                    raise
+                return
             for one in said["Faces"]:
                 yield Enrolled(one["FaceId"], one.get("ExternalImageId", ""))
             if not said.get("NextToken"):
@@ -348,7 +353,12 @@ class Engine:
         gone = 0
         for at in range(0, len(ids), _AT_ONCE):
             part = list(ids[at : at + _AT_ONCE])
-            said = self._call("delete_faces", "Removing faces", CollectionId=collection, FaceIds=part)
+            try:
+                said = self._call("delete_faces", "Removing faces", CollectionId=collection, FaceIds=part)
+            except AwsRefused as error:
+                if _code(error) != "ResourceNotFoundException":
+                    raise
+                return 0  # with the collection its faces went
             gone += len(said.get("DeletedFaces", ()))
         return gone
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crime_jobs.errors import WrongUsage
+from crime_jobs.faces.audit import Audit
 from crime_jobs.faces.engine import Identity
 from crime_jobs.model.faces import Purpose, WatchList
 
@@ -51,6 +52,30 @@ def check(purpose: Purpose, identity: Identity) -> None:
     )
 
 
+def demand(purpose: Purpose, identity: Identity, audit: Audit, watch_list: str) -> None:
+    """Refuse a barred purpose as `check` does, and put it on record that somebody asked.
+
+    Parameters
+    ----------
+    purpose, identity
+        As for `check`.
+    audit
+        Where it is put on record.
+    watch_list
+        Name of the list; nothing where none is asked.
+
+    Raises
+    ------
+    WrongUsage
+        If it is barred.
+    """
+    try:
+        check(purpose, identity)
+    except WrongUsage:
+        audit.write("refused", watch_list=watch_list, purpose=purpose.value, engine=identity.name)
+        raise
+
+
 def check_same(watch_list: WatchList, purpose: Purpose) -> None:
     """Refuse to use a watch list for something that it was not made for.
 
@@ -70,4 +95,31 @@ def check_same(watch_list: WatchList, purpose: Purpose) -> None:
         raise WrongUsage(
             f"The watch list {watch_list.name} is for {watch_list.purpose}, not for {purpose}.",
             hint="People are on a list for one purpose: enrol those of another in a list of its own.",
+        )
+
+
+def check_engine(watch_list: WatchList, identity: Identity, *, same_version: bool = True) -> None:
+    """Refuse an engine whose embeddings can't be compared with those of a watch list.
+
+    Parameters
+    ----------
+    watch_list
+        The list.
+    identity
+        Who answers.
+    same_version
+        Whether the version matters too: faces can be removed by another, not compared.
+
+    Raises
+    ------
+    WrongUsage
+        If its name or version is another.
+    """
+    there, here = (watch_list.engine, watch_list.engine_version), (identity.name, identity.version)
+    if there[0] != here[0] or (same_version and here[1] and there[1] != here[1]):
+        raise WrongUsage(
+            f"The faces of the watch list {watch_list.name} were made by {' '.join(there)}; "
+            f"{' '.join(here).strip()} answers, which has not got them, or can't compare them.",
+            hint="Is AWS_ENDPOINT_URL_REKOGNITION right? If the engine is a new one, enrol the manifest in "
+            "a new watch list.",
         )

@@ -1,0 +1,83 @@
+"""Expiry: people whose last day has passed, and leads that nobody decided on in time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from crime_jobs.faces.leads import Leads
+from crime_jobs.faces.people import OVER, State
+from crime_jobs.faces.withdraw import Withdrawal, Withdrawn
+from crime_jobs.model.faces import FaceSettings, is_over
+
+if TYPE_CHECKING:
+    from crime_jobs.settings import Settings
+
+
+@dataclass(frozen=True)
+class Expired:
+    """What a run of `expire` removed.
+
+    Parameters
+    ----------
+    people
+        Those whose day had passed, and those whose withdrawal was not finished.
+    swept
+        Leads of people who are off the list: of a match that was under way when they went.
+    old_leads
+        Leads that were older than the settings allow.
+    """
+
+    people: tuple[Withdrawn, ...]
+    swept: int
+    old_leads: int
+
+
+def expire(
+    settings: Settings,
+    faces: FaceSettings,
+    name: str,
+    *,
+    keep_photographs: bool = False,
+    now: datetime | None = None,
+) -> Expired:
+    """End what has had its day; what a killed withdrawal left is finished too.
+
+    Parameters
+    ----------
+    settings
+        The environment.
+    faces
+        What it says of faces.
+    name
+        The watch list.
+    keep_photographs
+        Whether photographs stay where they are.
+    now
+        By default the present.
+
+    Returns
+    -------
+    Expired
+
+    Raises
+    ------
+    WrongUsage
+        If there is no such list.
+    AwsRefused
+        If something can't be removed: run it again.
+    """
+    leads = Leads(settings, faces)
+    withdrawal = Withdrawal(settings, faces, name, leads)
+    ended, swept = [], 0
+    for person in list(withdrawal.people.everyone(name)):
+        if person.state in OVER:
+            swept += leads.forget(name, person.person_id)
+        elif person.state is State.WITHDRAWING or is_over(person.expires, now):
+            reason = "its last day has passed"
+            ended.append(withdrawal.end(person, State.EXPIRED, reason, keep_photographs=keep_photographs))
+    old = leads.drop_older(faces.lead_days)
+    if swept or old:
+        withdrawal.audit.write("leads-dropped", watch_list=name, swept=swept, old=old, days=faces.lead_days)
+    return Expired(tuple(ended), swept, old)
