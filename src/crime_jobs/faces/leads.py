@@ -230,7 +230,7 @@ class Leads:
             found = self.get(lead_id)
             if (found.state, found.decided_by, found.decided_at) == (state, who, now):
                 return found  # the answer to our own first try was lost
-            raise _refused(found) from None
+            raise refused(found) from None
         return self.get(lead_id)
 
     def forget(self, watch_list: str, person_id: str) -> int:
@@ -393,8 +393,19 @@ class Leads:
         )
 
 
-def _refused(lead: Lead) -> CrimeJobsError:
-    """Say what stood in the way of a decision on a lead, by what it is now."""
+def refused(lead: Lead) -> CrimeJobsError:
+    """Say what stood in the way of a decision.
+
+    Parameters
+    ----------
+    lead
+        The lead as it is now.
+
+    Returns
+    -------
+    CrimeJobsError
+        `WrongUsage` with who decided when, or `BadInput` if its person is off the list.
+    """
     if lead.state == "pending":
         return BadInput(
             f"The lead {lead.lead_id} can't be decided on: its person was withdrawn, or the enrolment "
