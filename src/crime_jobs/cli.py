@@ -16,6 +16,7 @@ from crime_jobs import (
     cli_dms,
     cli_emr,
     cli_export,
+    cli_faces,
     cli_migrate,
     cli_quicksight,
     cli_sql,
@@ -162,6 +163,7 @@ cli_cluster.register(app)
 cli_migrate.register(app)
 cli_dms.register(app)
 cli_export.register(app)
+cli_faces.register(app)
 cli_quicksight.register(app)
 cli_stream.register(app)
 cli_stream_analytics.register(cli_stream.stream)
