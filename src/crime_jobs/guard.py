@@ -119,12 +119,12 @@ class Guard:
         if signed not in self._allowed:
             raise self._refused(f"A call of {self.service} (signed for {signed})", str(signed))
 
-    def on_answer(self, response: Any, **_: Any) -> None:
+    def on_answer(self, response: Any, request_dict: Any, **_: Any) -> None:
         """Refuse to follow S3 to another region."""
         if response is not None:
-            self.on_parsed(response[1])
+            self.on_parsed(response[1], request_dict.get("context") or {})
 
-    def on_parsed(self, parsed: Any, **_: Any) -> None:
+    def on_parsed(self, parsed: Any, context: Any, **_: Any) -> None:
         """Refuse what S3's answer says of another region: it says so with each refusal."""
         about = parsed.get("ResponseMetadata", {})
         there = about.get("HTTPHeaders", {}).get("x-amz-bucket-region")
@@ -132,8 +132,8 @@ class Guard:
             error = parsed.get("Error", {})
             there = there or error.get("Region")
             if there and there not in self._allowed:
-                name = error.get("BucketName")
-                raise self._refused(f"Bucket {name}" if name else "That bucket", there)
+                name = (context.get("s3_redirect") or {}).get("bucket")
+                raise self._refused(f"Bucket {name}" if name else "The bucket", there)
 
     def _refused(self, what: str, there: str) -> Elsewhere:
         if self.here == self.settings.region:
@@ -214,6 +214,9 @@ def look(s3: Any, bucket: str, *, here: str, ask: bool = True) -> str:
         return _buckets.get(key, "")
     try:
         said = s3.head_bucket(Bucket=bucket)
+    except Elsewhere as error:
+        _buckets[key] = error.there
+        raise
     except ClientError as error:
         said = error.response
     except StubResponseError:

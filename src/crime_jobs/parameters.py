@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-#: Shapes whose content is the user's data, by service: what it says is nobody's business here. Blobs, and
-#: what the service's model calls sensitive, are left out everywhere.
+#: Shapes whose content is the user's data, by service: what it says is nobody's business here. Blobs are
+#: left out everywhere.
 DATA = {
     "athena": frozenset({"ExecutionParameters"}),
     "cloudwatch": frozenset({"MetricData"}),
@@ -22,6 +22,7 @@ DATA = {
     "logs": frozenset({"InputLogEvents"}),
     "redshift-data": frozenset({"SqlParametersList"}),
     "s3": frozenset({"Metadata", "ObjectIdentifierList", "ObjectKey", "CompletedMultipartUpload"}),
+    "secretsmanager": frozenset({"SecretStringType"}),
     "sns": frozenset({"MessageAttributeMap", "PublishBatchRequestEntryList", "message", "subject"}),
     "sqs": frozenset({"MessageBodyAttributeMap", "SendMessageBatchRequestEntryList"}),
 }
@@ -82,7 +83,7 @@ def of(params: Any, model: Any, service: str) -> Found:
 
 def _plan(shape: Any, service: str, name: str, seen: dict[str, list[Any]]) -> _Plan | None:
     """Return how a shape is looked through, or ``None`` if nothing in it says where anything is."""
-    if shape.name in DATA.get(service, ()) or shape.metadata.get("sensitive"):
+    if shape.name in DATA.get(service, ()):
         return None
     if shape.type_name == "string":
         return _plan_of_text(shape, service, name)
