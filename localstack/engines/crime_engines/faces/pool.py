@@ -22,6 +22,13 @@ MOST_WAITING = 20
 PATIENCE = 60.0
 
 
+#: Of the environment, what a worker has too: it decodes pictures from anyone, and needs no credentials.
+PASSED_ON = (
+    *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH"),
+    *("PYTHONPATH", "PYTHONSAFEPATH", "PYTHONDONTWRITEBYTECODE", "CRIME_HARNESS_MARK"),
+)
+
+
 class Busy(Exception):  # noqa: N818 - reads as what happened
     """More is asked than the workers can do."""
 
@@ -120,6 +127,7 @@ class Pool:
                 [sys.executable, "-m", "crime_engines.faces.worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
+                env={name: os.environ[name] for name in PASSED_ON if name in os.environ},
             )
             self._all.add(worker)
             return worker

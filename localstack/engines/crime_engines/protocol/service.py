@@ -38,12 +38,15 @@ class Call:
         The region it was signed for.
     request_id
         Its id.
+    within
+        What the names of all begin with that the caller may know of.
     """
 
     operation: str
     params: dict[str, Any]
     region: str
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    within: str = ""
 
 
 #: What a service has for an operation: from the call to the answer.

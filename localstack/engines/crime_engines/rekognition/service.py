@@ -7,7 +7,8 @@ import binascii
 import logging
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -15,7 +16,6 @@ from crime_engines.control import Control
 from crime_engines.faces.pictures import Unfit
 from crime_engines.faces.pool import Broken, Busy, Pool
 from crime_engines.faces.seen import MODEL, Seen, Wanted, similarity
-from crime_engines.node import Node
 from crime_engines.protocol import Call, Handler, Refusal, ServiceModel
 from crime_engines.rekognition import answers, images, words
 from crime_engines.rekognition.store import Collection, Store
@@ -32,20 +32,32 @@ IDENTITY = {"x-crime-jobs-engine": f"dlib/{MODEL}"}
 PAGE, MOST = 1000, 4096
 
 
+class Place(Protocol):
+    """Where the service runs; a node is one."""
+
+    @property
+    def state(self) -> Path:
+        """Folder of what is kept."""
+
+    @property
+    def storage(self) -> Any:
+        """S3, which has the pictures."""
+
+
 class Rekognition:
     """The service.
 
     Parameters
     ----------
     node
-        The machine: its folder keeps the collections, its S3 has the pictures.
+        Where it runs.
     control
         Faults to order.
     pool
         What looks at pictures; one of its own if not given.
     """
 
-    def __init__(self, node: Node, control: Control, pool: Pool | None = None) -> None:
+    def __init__(self, node: Place, control: Control, pool: Pool | None = None) -> None:
         del control  # faults are answered before a handler is asked
         self.model = ServiceModel("rekognition", IDENTITY)
         self._storage = node.storage
@@ -114,7 +126,7 @@ class Rekognition:
         """List the collections by name."""
         most = call.params.get("MaxResults") or PAGE
         after = _after(call.params.get("NextToken"), "collections")
-        found = self._store.collections(call.region, after, most + 1)
+        found = self._store.collections(call.region, after, most + 1, call.within)
         return {
             "CollectionIds": [one.name for one in found[:most]],
             "FaceModelVersions": [one.model for one in found[:most]],

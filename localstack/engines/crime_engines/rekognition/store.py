@@ -126,7 +126,7 @@ class Store:
             raise words.no_collection(name)
         return _collection(row)
 
-    def collections(self, region: str, after: str, most: int) -> list[Collection]:
+    def collections(self, region: str, after: str, most: int, within: str = "") -> list[Collection]:
         """Return a region's collections by name.
 
         Parameters
@@ -137,11 +137,14 @@ class Store:
             The name that they come after.
         most
             How many at most.
+        within
+            What their names begin with.
         """
         with self.lock:
             rows = self._db.execute(
-                "SELECT * FROM collections WHERE region = ? AND name > ? ORDER BY name LIMIT ?",
-                (region, after, most),
+                "SELECT * FROM collections WHERE region = ? AND name > ? AND substr(name, 1, ?) = ? "
+                "ORDER BY name LIMIT ?",
+                (region, after, len(within), within, most),
             ).fetchall()
         return [_collection(row) for row in rows]
 
