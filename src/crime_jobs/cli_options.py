@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Annotated
 
 import typer
@@ -38,13 +38,17 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be sen
 Yes = Annotated[bool, typer.Option("--yes", help="Don't ask.")]
 
 
-def settings_for(env: str | None, **options: str | None) -> settings.Settings:
+def settings_for(
+    env: str | None, *, needs: Collection[str] = ("landing", "lake"), **options: str | None
+) -> settings.Settings:
     """Put the settings together and set the environment's variables for this process.
 
     Parameters
     ----------
     env
         Name of the environment.
+    needs
+        Of landing and lake what must be known.
     **options
         Values of options by setting name.
 
@@ -52,7 +56,7 @@ def settings_for(env: str | None, **options: str | None) -> settings.Settings:
     -------
     Settings
     """
-    found = settings.load(env, options)
+    found = settings.load(env, options, needs=needs)
     os.environ.update(found.environ)
     return found
 

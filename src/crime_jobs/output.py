@@ -196,6 +196,25 @@ def note(text: str) -> None:
     Console(stderr=True, soft_wrap=True, highlight=False).print(escape(text))
 
 
+def note_rows(rows: Sequence[dict[str, Any]], *, title: str = "", red: Sequence[dict[str, Any]] = ()) -> None:
+    """Write rows to stderr as a table: what is asked about, beside results.
+
+    Parameters
+    ----------
+    rows
+        Dictionaries of the same keys.
+    title
+        Heading of the table.
+    red
+        Those of the rows that are shown in red.
+    """
+    names = list(rows[0]) if rows else []
+    table = _table(names, [[row[name] for row in rows] for name in names], title)
+    for shown, row in zip(table.rows, rows, strict=True):
+        shown.style = "bold red" if row in red else ""
+    Console(stderr=True).print(table)
+
+
 def complain(message: str, hint: str = "") -> None:
     """Write an error to stderr.
 

@@ -1,0 +1,192 @@
+"""Makes and changes the stacks of an environment, one after the other, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from crime_jobs import aws
+from crime_jobs.cloud import stacks, stacks_template
+from crime_jobs.cloud.deploy_stack import Plan, Row, Stack, Tell
+from crime_jobs.cloud.stacks_template import LARGEST_INLINE, Template
+from crime_jobs.errors import CrimeJobsError, WrongUsage
+from crime_jobs.settings import Settings
+
+#: How a stack ended.
+DONE, NOT_AGREED = "done", "not agreed to"
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What would happen to a stack.
+
+    Parameters
+    ----------
+    stream
+        The stream.
+    stack
+        The stack's name.
+    plan
+        The change set; ``None`` if nothing would change, or its parameters are not known yet.
+    rows
+        The changes.
+    note
+        What there is to say beside them.
+    """
+
+    stream: str
+    stack: str
+    plan: Plan | None
+    rows: list[Row]
+    note: str = ""
+
+
+#: Asked before a stack is changed; what it answers is what happens.
+Agree = Callable[[Preview], bool]
+
+
+class Deployment:
+    """The stacks of some streams of an environment.
+
+    Parameters
+    ----------
+    settings
+        The settings.
+    names
+        The streams; none means those of the section, or all.
+    tell
+        Told of what happens, line by line.
+
+    Raises
+    ------
+    WrongUsage
+        If a stream or a value of the section can't be; nothing was asked of CloudFormation yet.
+    """
+
+    def __init__(self, settings: Settings, names: Sequence[str], tell: Tell) -> None:
+        self._settings, self._tell = settings, tell
+        self._told = stacks.told(settings)
+        self.streams = stacks.chosen(names or self._told.streams)
+        self._templates = {
+            one.name: stacks_template.load(one.name, self._told.without) for one in self.streams
+        }
+        self._outputs: dict[str, dict[str, str]] = {}
+        self._account = ""
+        #: How each stack ended so far.
+        self.did: list[Row] = []
+
+    def not_made(self) -> list[Row]:
+        """Return what the environment does without, a row a resource."""
+        return [
+            {"stream": stream, "resource": resource, "type": kind}
+            for stream, template in self._templates.items()
+            for resource, kind in template.left_out.items()
+        ]
+
+    def check(self) -> None:
+        """Ask who we are and what is there, and make sure that all parameters will be known.
+
+        Raises
+        ------
+        WrongUsage
+            If a parameter has no value and no stack of this run will give it one.
+        """
+        with aws.refusals("Asking whose account it is"):
+            self._account = str(aws.client("sts", self._settings).get_caller_identity()["Account"])
+        for stream in stacks.STREAMS:
+            self._outputs[stream.name] = self._stack(stream.name).outputs()
+        before: set[str] = set()
+        for stream in self.streams:
+            template = self._templates[stream.name]
+            if len(template.body.encode()) > LARGEST_INLINE:
+                raise WrongUsage(
+                    f"The template of {stream.name} is larger than {LARGEST_INLINE:,} bytes.",
+                    hint="CloudFormation takes it only from S3, which this command does not do.",
+                )
+            for name, source in self._values(stream)[1].items():
+                if source.stream not in before:
+                    raise WrongUsage(
+                        f"{stream.name} needs {source.key} of {source.stream} for its {name}, "
+                        "and that stack is not there.",
+                        hint=f"crime-jobs deploy {source.stream} {stream.name} --env {self._settings.env}",
+                    )
+            before.add(stream.name)
+
+    def _values(self, stream: stacks.Stream) -> tuple[dict[str, str], dict[str, stacks.Output]]:
+        known = stacks.Known(self._told, self._settings.env, self._account, self._outputs)
+        return stacks.parameters(stream, self._templates[stream.name], known)
+
+    def _stack(self, stream: str) -> Stack:
+        return Stack(self._settings, stacks.stack_name(self._settings.env, stream), self._tell)
+
+    def _plan(self, stream: stacks.Stream) -> Preview:
+        stack, template = self._stack(stream.name), self._templates[stream.name]
+        values, missing = self._values(stream)
+        if missing:
+            first = next(iter(missing.values()))
+            note = f"Not asked of CloudFormation yet: {first.stream} has to be there first."
+            return Preview(stream.name, stack.name, None, _all(template), note)
+        tags = stacks.tags(self._settings.env, stream.name, self._told.owner)
+        plan = stack.plan(template.body, values, tags)
+        if plan is None:
+            return Preview(stream.name, stack.name, None, [], "Nothing would change.")
+        return Preview(stream.name, stack.name, plan, plan.rows)
+
+    def preview(self) -> Iterator[Preview]:
+        """Yield what would happen, after `check`, a stream at a time; no change set stays."""
+        for stream in self.streams:
+            found = self._plan(stream)
+            if found.plan:
+                self._stack(stream.name).discard(found.plan.arn)
+            yield found
+
+    def run(self, agree: Agree) -> None:
+        """Make or change the stacks, after `check`, and note in `did` how each ended.
+
+        Parameters
+        ----------
+        agree
+            Asked before each change.
+
+        Raises
+        ------
+        JobFailed, AwsRefused
+            If one fails; those before it stay, those after it are not begun.
+        """
+        for number, stream in enumerate(self.streams):
+            found = self._plan(stream)
+            stack = self._stack(stream.name)
+            if found.plan is None:
+                self._end(found, "no change")
+                continue
+            agreed = False
+            try:
+                agreed = agree(found)
+            finally:  # also after Ctrl-C
+                if not agreed:
+                    stack.discard(found.plan.arn)
+            if not agreed:
+                self._end(found, NOT_AGREED)
+                return
+            try:
+                stack.execute(found.plan)
+            except CrimeJobsError:
+                self._say_the_rest(number)
+                raise
+            self._outputs[stream.name] = stack.outputs()
+            self._end(found, DONE)
+
+    def _end(self, found: Preview, how: str) -> None:
+        changes = len(found.rows) if how == DONE else 0
+        self.did.append({"stream": found.stream, "stack": found.stack, "did": how, "changes": changes})
+
+    def _say_the_rest(self, number: int) -> None:
+        if rest := [stream.name for stream in self.streams[number + 1 :]]:
+            self._tell(f"Not begun: {', '.join(rest)}.")
+
+
+def _all(template: Template) -> list[Row]:
+    return [
+        {"resource": name, "type": resource["Type"], "action": "add", "id": ""}
+        for name, resource in template.resources.items()
+    ]

@@ -1,0 +1,335 @@
+"""Which stacks an environment has, their order, and where parameters come from: no name is typed twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from crime_jobs.cloud.stacks_template import Template
+from crime_jobs.errors import WrongUsage
+from crime_jobs.settings import Settings
+
+#: What names begin with that the jobs expect by default.
+NAME = "crime-jobs"
+
+
+@dataclass(frozen=True)
+class Output:
+    """A parameter that is an output of another stream's stack."""
+
+    stream: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Text:
+    """A parameter that is made of what is known: ``{name}``, ``{prefix}``, ``{env}``, ``{account}``."""
+
+    text: str
+
+
+Source = Output | Text
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A stream: one template, one stack.
+
+    Parameters
+    ----------
+    name
+        Its name, and its template's.
+    does
+        What it is, for people.
+    takes
+        Where its parameters come from, beside those that every template has.
+    """
+
+    name: str
+    does: str
+    takes: Mapping[str, Source] = field(default_factory=dict)
+
+
+#: Parameters that mean the same in every template that has them.
+_EVERYWHERE: Mapping[str, Source] = {
+    "Name": Text("{name}"),
+    "Environment": Text("{env}"),
+    "TablePrefix": Text("{prefix}"),
+    "Email": Text("{email}"),
+    "AlarmTopic": Output("notifications", "AlarmTopicArn"),
+}
+_BUCKET = "{name}-{env}-%s-{account}"
+
+#: In the order in which they are made. QuickSight has a command of its own, which fills its datasets too.
+STREAMS: tuple[Stream, ...] = (
+    Stream("network", "VPC, private subnets, endpoints"),
+    Stream("storage", "landing, lake, and the trail of who touched FIRs and photographs"),
+    Stream("notifications", "topic that hears of alarms"),
+    Stream(
+        "emr",
+        "roles, security configuration, applications of EMR",
+        {
+            "LandingBucket": Output("storage", "LandingBucket"),
+            "LakeBucket": Output("storage", "LakeBucket"),
+            "DataKeyArn": Output("storage", "DataKeyArn"),
+            "Vpc": Output("network", "VpcId"),
+            "PrivateSubnet": Output("network", "SubnetA"),
+            "EndpointGroup": Output("network", "EndpointGroupId"),
+        },
+    ),
+    Stream(
+        "schedules",
+        "group, roles, dead letters and topic of schedules",
+        {
+            "ServiceRoleArn": Output("emr", "ServiceRoleArn"),
+            "NodeRoleArn": Output("emr", "NodeRoleArn"),
+            "RuntimeRoleArn": Output("emr", "RuntimeRoleArn"),
+        },
+    ),
+    Stream(
+        "migration",
+        "the old Oracle, DMS, the ledger of migrations",
+        {
+            "LandingBucket": Output("storage", "LandingBucket"),
+            "LogsBucket": Output("emr", "LogsBucketName"),
+            "RuntimeRoleName": Output("emr", "RuntimeRoleName"),
+            "EmrGroup": Output("emr", "CoreGroupId"),
+            "OwnVpc": Output("network", "VpcId"),
+            "OwnSubnets": Output("network", "SubnetIds"),
+            "EndpointGroup": Output("network", "EndpointGroupId"),
+        },
+    ),
+    Stream(
+        "firs",
+        "stream, tables, alerts, files and history of FIRs",
+        {
+            "Bucket": Text(_BUCKET % "firs"),
+            "StreamName": Text("{prefix}fir-stream"),
+            "Subnets": Output("network", "SubnetIds"),
+            "RedshiftGroup": Output("network", "RedshiftGroupId"),
+        },
+    ),
+    Stream(
+        "analytics",
+        "FIRs a minute, on Flink",
+        {
+            "Name": Text("{name}-fir-analytics"),
+            "CodeBucket": Output("emr", "ArtifactsBucketName"),
+            "InputStream": Output("firs", "StreamName"),
+            "InputKeyArn": Output("firs", "KeyArn"),
+            "OutputStream": Text("{prefix}fir-counts"),
+            "SubnetIds": Output("network", "SubnetIds"),
+            "SecurityGroupIds": Output("network", "JobsGroupId"),
+        },
+    ),
+    Stream(
+        "adhoc",
+        "Athena's workgroup, and what an analyst may do",
+        {
+            "ResultsBucket": Text(_BUCKET % "questions"),
+            "LakeBucket": Output("storage", "LakeBucket"),
+            "LakeKey": Output("storage", "DataKeyArn"),
+            "HistoryBucket": Output("firs", "BucketName"),
+            "HistoryKey": Output("firs", "KeyArn"),
+        },
+    ),
+    Stream(
+        "monitoring",
+        "dashboard, alarms, budget",
+        {
+            "StreamName": Output("firs", "StreamName"),
+            "DeadLetters": Output("firs", "DeadLettersName"),
+            "NotStarted": Output("schedules", "NotStartedName"),
+            "EventsTable": Output("firs", "EventsTable"),
+            "AlertsTopic": Output("firs", "TopicName"),
+        },
+    ),
+)
+
+
+class DeploySettings(BaseModel):
+    """The table ``[<environment>.deploy]`` of ``crime-jobs.toml``.
+
+    Parameters
+    ----------
+    name
+        What the names of roles, queues and buckets begin with. One other than ``crime-jobs`` begins tables
+        and streams too, so that a second environment fits beside the first in one account and region.
+    owner
+        The tag ``owner`` of everything.
+    email
+        Who hears of alarms and of how chains end.
+    streams
+        What `crime-jobs deploy` makes when it is not told; by default all.
+    without
+        Types that this environment does not make, for example ``AWS::EMR::*``.
+    parameters
+        Values of templates' parameters, a table a stream; they come before those that are known otherwise.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(default=NAME, pattern=r"^[a-z][a-z0-9-]{1,24}$")
+    owner: str = Field(default="crime-department", pattern=r"^[A-Za-z0-9_ .:/=+@-]+$", max_length=256)
+    email: str = ""
+    streams: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    parameters: dict[str, dict[str, str | int]] = {}
+
+    @property
+    def prefix(self) -> str:
+        """What tables and streams begin with: nothing for the names that the jobs expect by default."""
+        return "" if self.name == NAME else f"{self.name}-"
+
+
+def told(settings: Settings) -> DeploySettings:
+    """Read the table ``deploy`` of an environment.
+
+    Parameters
+    ----------
+    settings
+        The settings.
+
+    Returns
+    -------
+    DeploySettings
+
+    Raises
+    ------
+    WrongUsage
+        If it has a name that nothing is called by, or a value that can't be.
+    """
+    try:
+        found = DeploySettings.model_validate(settings.deploy)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise WrongUsage(
+            f"crime-jobs.toml: deploy.{where}: {first['msg']}.", hint="Correct the environment's section."
+        ) from error
+    chosen(found.streams)
+    chosen(found.parameters)
+    return found
+
+
+def chosen(names: Iterable[str]) -> list[Stream]:
+    """Return streams by name, in the order in which they are made.
+
+    Parameters
+    ----------
+    names
+        The names; none means all.
+
+    Raises
+    ------
+    WrongUsage
+        If there is no stream of a name.
+    """
+    asked, known = set(names), {stream.name for stream in STREAMS}
+    for name in sorted(asked - known):
+        hint = f"There are {', '.join(stream.name for stream in STREAMS)}."
+        if name == "quicksight":
+            hint = "QuickSight has a command of its own: crime-jobs quicksight deploy."
+        raise WrongUsage(f"There is no stream {name!r} to deploy.", hint=hint)
+    return [stream for stream in STREAMS if not asked or stream.name in asked]
+
+
+def stack_name(env: str, stream: str) -> str:
+    """Return the name of a stream's stack in an environment."""
+    return f"{NAME}-{env}-{stream}"
+
+
+def tags(env: str, stream: str, owner: str) -> dict[str, str]:
+    """Return the tags of a stack, which CloudFormation gives to whatever it makes that takes tags."""
+    return {"project": NAME, "environment": env, "stream": stream, "owner": owner}
+
+
+@dataclass(frozen=True)
+class Known:
+    """What parameters are made of.
+
+    Parameters
+    ----------
+    settings
+        The table ``deploy``.
+    env, account
+        Name of the environment, and number of the account.
+    outputs
+        Outputs of the stacks that are there, by stream.
+    """
+
+    settings: DeploySettings
+    env: str
+    account: str
+    outputs: Mapping[str, Mapping[str, str]]
+
+    def value(self, source: Source) -> str | None:
+        """Return what a source gives; ``None`` if its stack is not there or has no such output."""
+        if isinstance(source, Output):
+            return self.outputs.get(source.stream, {}).get(source.key)
+        name, prefix, email = self.settings.name, self.settings.prefix, self.settings.email
+        return source.text.format(name=name, prefix=prefix, email=email, env=self.env, account=self.account)
+
+
+def parameters(stream: Stream, template: Template, known: Known) -> tuple[dict[str, str], dict[str, Output]]:
+    """Return a stack's parameters, and those that nothing gives yet.
+
+    Parameters
+    ----------
+    stream
+        The stream.
+    template
+        Its template; a parameter with a default may be without a source.
+    known
+        What they are made of.
+
+    Returns
+    -------
+    tuple of dict
+        Values by name; and for those that have none, the output of another stack that they come from.
+
+    Raises
+    ------
+    WrongUsage
+        If one has no value and nothing will give it one, or the section names one that is not there.
+    """
+    typed = known.settings.parameters.get(stream.name, {})
+    if odd := sorted(typed.keys() - template.parameters.keys() - template_names(stream)):
+        raise WrongUsage(
+            f"The template of {stream.name} has no parameter {odd[0]!r}.",
+            hint=f"It has {', '.join(template.parameters)}.",
+        )
+    values: dict[str, str] = {}
+    missing: dict[str, Output] = {}
+    for name, parameter in template.parameters.items():
+        source = stream.takes.get(name, _EVERYWHERE.get(name))
+        value = str(typed[name]) if name in typed else known.value(source) if source else None
+        if value is not None:
+            values[name] = value
+        elif "Default" in parameter:
+            continue
+        elif isinstance(source, Output):
+            missing[name] = source
+        else:
+            about = parameter.get("Description", "no description")
+            raise WrongUsage(
+                f"Nothing says the parameter {name} of {stream.name} ({about.rstrip('.')}).",
+                hint=f"Write it into [{known.env}.deploy.parameters.{stream.name}] of crime-jobs.toml, "
+                "or name the streams to deploy without this one.",
+            )
+    return values, missing
+
+
+def template_names(stream: Stream) -> set[str]:
+    """Return the names of all parameters of a stream, also of those that an environment does without."""
+    from crime_jobs.cloud.stacks_template import load
+
+    return set(load(stream.name).parameters)
+
+
+def rows(streams: Sequence[Stream]) -> list[dict[str, Any]]:
+    """Return streams for people: what each is."""
+    return [{"stream": stream.name, "does": stream.does} for stream in streams]
