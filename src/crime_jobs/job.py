@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -147,7 +148,12 @@ class Job:
             Options of this job.
         """
         found = {option: getattr(settings, setting) for option, setting in self.settings.items()}
-        told = {option: value for option, value in found.items() if value is not None}
+        # A table of the environment's section is told as JSON, so that a step can carry it too.
+        told = {
+            option: json.dumps(value) if isinstance(value, Mapping) else value
+            for option, value in found.items()
+            if value is not None
+        }
         return told | {name: value for name, value in given.items() if name in self.config.model_fields}
 
     def run(self, run: Run, options: Mapping[str, str] | None = None) -> None:

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 #: Jobs that belong to another room: the room's module, which has a ``JOB``.
-_ELSEWHERE = ("crime_jobs.migrate.load", "crime_jobs.migrate.validate", "crime_jobs.migrate.export")
+_ELSEWHERE = (
+    "crime_jobs.migrate.load",
+    "crime_jobs.migrate.validate",
+    "crime_jobs.migrate.export",
+    "crime_jobs.faces.match",
+)
 
 
 @cache

@@ -53,8 +53,8 @@ def check_options(jobs: list[Job], options: Mapping[str, str], settings: Setting
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
-            setting = job.settings.get(where)
-            hint = f"--set {where}=… gives it, or {VARIABLES[setting]}." if setting else ""
+            variable = VARIABLES.get(job.settings.get(where, ""))
+            hint = f"--set {where}=… gives it, or {variable}." if variable else ""
             raise WrongUsage(f"{job.name}: option {where}: {first['msg']}.", hint=hint) from error
 
 
