@@ -107,6 +107,7 @@ def client(
     validated: bool = True,
     elsewhere: str | None = None,
     writes: bool = False,
+    within: Any = None,
 ) -> Any:
     """Make a client of a service in the environment's region, which calls nothing outside it.
 
@@ -126,6 +127,8 @@ def client(
         (``Describe…``, ``List…``, ``Get…``, ``Head…``).
     writes
         Whether a client for elsewhere may change something there: what `crime-jobs destroy` is told.
+    within
+        A `session` of that region to make it in, for who makes many; by default one of its own.
 
     Returns
     -------
@@ -152,7 +155,7 @@ def client(
         parameter_validation=validated,
     )
     try:
-        made = session(settings, here).client(service, config=config)
+        made = (within or session(settings, here)).client(service, config=config)
     except ProfileNotFound as error:
         raise WrongUsage(
             f"There is no AWS profile {settings.profile!r} (from {settings.sources.get('profile')}).",

@@ -12,7 +12,14 @@ from typing import Any
 
 from crime_jobs import aws
 from crime_jobs.cloud import kinds_stacks, prices
-from crime_jobs.cloud.inventory_asking import SERVICES_AT_ONCE, Asking, Unasked, side_by_side
+from crime_jobs.cloud.inventory_asking import (
+    SERVICES_AT_ONCE,
+    Asking,
+    Unasked,
+    is_there,
+    side_by_side,
+    unasked,
+)
 from crime_jobs.cloud.inventory_claims import (
     KEEP_TAG,
     PROJECT,
@@ -130,15 +137,15 @@ def take(asking: Asking, *, everywhere: bool = False, tell: Tell = lambda _: Non
     names = names_of(asking.settings)
     regions = asking.regions() if everywhere else [asking.home]
     tell(f"Asking {len(by_service())} services in {len(regions)} region{'s' * (len(regions) > 1)}")
-    found, unasked = _everything(asking, regions)
+    found, unlisted = _everything(asking, regions)
     tell("Reading what the stacks hold")
     known, unread = _stacks(asking, found, names)
     rows = _claimed(found, names, known)
     tell(f"Looking at {len(rows)} resources")
     rows, unlooked = _looked_at(asking, rows)
-    others, untold = _others(asking, regions, found, [*unasked])
+    others, untold = _others(asking, regions, found, unlisted)
     rows = sorted([*rows, *others], key=lambda row: (row.region, _ORDER[row.kind.name], row.found.name))
-    return Inventory(rows, [*unasked, *unread, *unlooked, *untold], regions)
+    return Inventory(rows, [*unlisted, *unread, *unlooked, *untold], regions)
 
 
 def _everything(
@@ -151,7 +158,7 @@ def _everything(
     tasks = [(kinds, region) for kinds, region in tasks if kinds]
     answers = side_by_side(lambda task: (task[1], asking.everything(*task)), tasks, SERVICES_AT_ONCE)
     found = [(kind, one, one.region or region) for region, (listed, _) in answers for kind, one in listed]
-    return found, [said for _, (_, unasked) in answers for said in unasked]
+    return found, [said for _, (_, some) in answers for said in some]
 
 
 def _stacks(
@@ -172,7 +179,7 @@ def _stacks(
             with aws.refusals(f"Reading what stack {stack.name} holds"):
                 return list(kinds_stacks.resources(asking.place(kind, region), stack)), None
         except (AwsRefused, WrongUsage) as error:
-            return [], Unasked(kind.service, f"what stack {stack.name} holds", region, error.message)
+            return [], unasked(kind, region, error, f"what stack {stack.name} holds")
 
     answers = side_by_side(read, ours, SERVICES_AT_ONCE)
     for (stack, region), (held, _) in zip(ours, answers, strict=True):
@@ -220,19 +227,20 @@ def _looked_at(asking: Asking, rows: list[Row]) -> tuple[list[Row], list[Unasked
     def look(group: list[Row]) -> tuple[list[Row], list[Unasked]]:
         kind = group[0].kind
         before = {(row.found.id, row.region): row for row in group}
-        seen, unasked = asking.looked_at(kind, group[0].region, [row.found for row in group])
-        return [replace(before[one.id, one.region or group[0].region], found=one) for one in seen], unasked
+        seen, unseen = asking.looked_at(kind, group[0].region, [row.found for row in group])
+        rows = [replace(before[one.id, one.region or group[0].region], found=one) for one in seen]
+        return [row for row in rows if row.kind.everywhere or is_there(row.found, row.region)], unseen
 
     answers = side_by_side(look, groups.values(), SERVICES_AT_ONCE)
     return [row for some, _ in answers for row in some], [said for _, some in answers for said in some]
 
 
 def _others(
-    asking: Asking, regions: list[str], found: list[tuple[Kind, Found, str]], unasked: list[Unasked]
+    asking: Asking, regions: list[str], found: list[tuple[Kind, Found, str]], unlisted: list[Unasked]
 ) -> tuple[list[Row], list[Unasked]]:
     """Ask the tagging service for what is tagged as ours and of a service that was not asked."""
     asked = {_IN_ARNS.get(kind.service, kind.service) for kind in KINDS}
-    asked -= {_IN_ARNS.get(said.service, said.service) for said in unasked if said.what.startswith("each ")}
+    asked -= {_IN_ARNS.get(said.service, said.service) for said in unlisted if said.what.startswith("each ")}
     known = {arn for _, one, _ in found for arn in (one.arn, one.id)}
 
     def ask(region: str) -> tuple[list[Row], list[Unasked]]:
@@ -240,7 +248,7 @@ def _others(
             with aws.refusals("Asking the tagging service"):
                 return list(_tagged(asking.client(OTHER.service, region), region, asked, known)), []
         except (AwsRefused, WrongUsage) as error:
-            return [], [Unasked(OTHER.service, "what else is tagged", region, error.message)]
+            return [], [unasked(OTHER, region, error, "what else is tagged")]
 
     answers = side_by_side(ask, regions, SERVICES_AT_ONCE)
     return [row for rows, _ in answers for row in rows], [said for _, some in answers for said in some]

@@ -23,6 +23,8 @@ ATTEMPTS = 4
 GONE = ("NotFound", "NoSuch", "NonExistent", "DoesNotExist", "ResourceNotFoundFault", "404")
 
 _NOT_IMPLEMENTED = 501
+#: What regions outside the partition ``aws`` begin with.
+_PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc"}
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -73,6 +75,7 @@ class Asking:
         self.home = aws.region(settings)
         self._writes, self._make = writes, make
         self._clients: dict[tuple[str, str], Any] = {}
+        self._sessions: dict[str, Any] = {}
         self._lock = threading.Lock()
         with aws.refusals("Asking whose account this is"):
             arn = self.client("sts", self.home).get_caller_identity()["Arn"]
@@ -84,8 +87,15 @@ class Asking:
         # One at a time: botocore's sessions are not made for several threads that make clients.
         with self._lock:
             if key not in self._clients:
+                if key[1] not in self._sessions:
+                    self._sessions[key[1]] = aws.session(self.settings, key[1])
                 self._clients[key] = self._make(
-                    service, self.settings, attempts=ATTEMPTS, elsewhere=key[1], writes=self._writes
+                    service,
+                    self.settings,
+                    attempts=ATTEMPTS,
+                    elsewhere=key[1],
+                    writes=self._writes,
+                    within=self._sessions[key[1]],
                 )
             return self._clients[key]
 
@@ -114,7 +124,9 @@ class Asking:
             said = self.client("ec2", self.home).describe_regions(
                 Filters=[{"Name": "opt-in-status", "Values": ["opt-in-not-required", "opted-in"]}]
             )
-        return sorted({self.home, *(one["RegionName"] for one in said["Regions"])})
+        there = {one["RegionName"] for one in said["Regions"]}
+        # LocalStack lists those of all partitions; an account of AWS's is in one.
+        return sorted({self.home, *(one for one in there if _partition(one) == self.partition)})
 
     def everything(
         self, kinds: Sequence[Kind], region: str
@@ -134,20 +146,20 @@ class Asking:
             What there is, ours or not, and what could not be asked.
         """
         found: list[tuple[Kind, Found]] = []
-        unasked: list[Unasked] = []
+        silent: list[Unasked] = []
         for kind in kinds:
             try:
                 with aws.refusals(f"Listing each {kind.name}"):
                     listed = list(kind.find(self.place(kind, region)))
             except (AwsRefused, WrongUsage) as error:
-                unasked.append(_unasked(kind, region, error, f"each {kind.name}"))
+                silent.append(unasked(kind, region, error, f"each {kind.name}"))
                 if _is_away(error):
                     break  # its other kinds would wait as long for the same answer
                 continue
             tagged, untagged = self._tagged(kind, region, listed)
-            found += [(kind, one) for one in tagged]
-            unasked += untagged
-        return found, unasked
+            found += [(kind, one) for one in tagged if kind.everywhere or is_there(one, region)]
+            silent += untagged
+        return found, silent
 
     def _tagged(self, kind: Kind, region: str, listed: list[Found]) -> tuple[list[Found], list[Unasked]]:
         ask = kind.tags
@@ -193,7 +205,7 @@ class Asking:
             except (AwsRefused, WrongUsage) as error:
                 if is_gone(error):
                     return None, None
-                return one, _unasked(kind, region, error, f"{what} {one.name}")
+                return one, unasked(kind, region, error, f"{what} {one.name}")
 
         answers = side_by_side(one_of, listed, CALLS_AT_ONCE)
         return [one for one, _ in answers if one], [said for _, said in answers if said]
@@ -255,10 +267,38 @@ def _is_missing(error: BaseException) -> bool:
     return bool(answer.get("ResponseMetadata", {}).get("HTTPStatusCode") == _NOT_IMPLEMENTED)
 
 
-def _unasked(kind: Kind, region: str, error: BaseException, what: str) -> Unasked:
-    denied = is_denied(error)
+def unasked(kind: Kind, region: str, error: BaseException, what: str) -> Unasked:
+    """Say what could not be asked, and why.
+
+    Parameters
+    ----------
+    kind, region
+        Of what, where.
+    error
+        What came instead of the answer.
+    what
+        Which of the kind's questions.
+
+    Returns
+    -------
+    Unasked
+    """
     why = str(getattr(error, "message", error)).partition(": ")[2] or str(error)
     if _is_missing(error):
         why = "what answers for it does not have it"
     where = GLOBAL if kind.everywhere else region
-    return Unasked(kind.service, what, where, why.rstrip("."), denied)
+    return Unasked(kind.service, what, where, why.rstrip("."), is_denied(error))
+
+
+def is_there(one: Found, region: str) -> bool:
+    """Tell whether something is in the region that was asked, as its ARN says.
+
+    What answers for a region that it does not know may speak of another one's.
+    """
+    parts = one.arn.split(":")
+    return len(parts) < 4 or parts[3] in ("", region)  # noqa: PLR2004 - arn:partition:service:region:…
+
+
+def _partition(region: str) -> str:
+    begin = next((begin for begin in _PARTITIONS if region.startswith(begin)), "")
+    return _PARTITIONS.get(begin, "aws")

@@ -22,6 +22,7 @@ def _look_at_stream(at: Place, stream: Found) -> Found:
         cost = prices.monthly("on-demand stream", 1, prices.HOURS)
     return replace(
         stream,
+        arn=about["StreamARN"],
         since=about.get("StreamCreationTimestamp"),
         state=f"{status.lower()}, {shards} shards, {about.get('ConsumerCount', 0)} consumers, "
         f"{about['RetentionPeriodHours']} h kept",
