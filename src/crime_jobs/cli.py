@@ -17,6 +17,7 @@ from crime_jobs import (
     cli_emr,
     cli_export,
     cli_faces,
+    cli_faces_match,
     cli_migrate,
     cli_quicksight,
     cli_sql,
@@ -164,6 +165,7 @@ cli_migrate.register(app)
 cli_dms.register(app)
 cli_export.register(app)
 cli_faces.register(app)
+cli_faces_match.register(cli_faces.faces)
 cli_quicksight.register(app)
 cli_stream.register(app)
 cli_stream_analytics.register(cli_stream.stream)

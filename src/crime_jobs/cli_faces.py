@@ -65,7 +65,7 @@ def enrol(
         return
     _tell_plan(plan)
     if plan.new and not yes:
-        _confirm(f"Enrol {plan.new} photographs in {watch_list}?")
+        confirm(f"Enrol {plan.new} photographs in {watch_list}?")
     with output.waiting("Enrolling …"):
         done = enrolling.run()
     _tell_done(done, output_format)
@@ -122,7 +122,7 @@ def withdraw(
     withdrawal = Withdrawal(settings, of(settings.faces), watch_list)
     person = withdrawal.find(person_key)
     if not yes:
-        _confirm(f"Remove this person's faces, leads{'' if keep_photographs else ', photographs'} for good?")
+        confirm(f"Remove this person's faces, leads{'' if keep_photographs else ', photographs'} for good?")
     done = withdrawal.withdraw(person, reason, keep_photographs=keep_photographs)
     output.show([vars(done)], output_format, title=f"Withdrawn from {watch_list}")
 
@@ -184,7 +184,8 @@ def audit(
         )
 
 
-def _confirm(question: str) -> None:
+def confirm(question: str) -> None:
+    """Ask before something costs or ends; where nobody can answer, refuse."""
     if not sys.stdin.isatty():
         raise WrongUsage(f"{question} Nobody is there to answer.", hint="Give --yes.")
     typer.confirm(question, abort=True)
