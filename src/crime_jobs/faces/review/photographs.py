@@ -10,10 +10,12 @@ import hashlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import unquote, urlsplit
 
 from crime_jobs import aws
-from crime_jobs.errors import AwsRefused, WrongUsage
+from crime_jobs.errors import AwsRefused
 from crime_jobs.faces import pictures
 from crime_jobs.model.faces import Box
 
@@ -75,8 +77,8 @@ class Store(Protocol):
         """Return a photograph's bytes, one more than `crime_jobs.faces.pictures.MOST_BYTES` at most."""
 
 
-class S3Store:
-    """Photographs in S3.
+class Photographs:
+    """Photographs in S3, and those of a manifest's folder on this machine.
 
     Parameters
     ----------
@@ -93,7 +95,7 @@ class S3Store:
         Parameters
         ----------
         uri
-            ``s3://`` URI; never in a message.
+            ``s3://`` or ``file://`` URI; never in a message.
 
         Returns
         -------
@@ -109,7 +111,9 @@ class S3Store:
         """
         from botocore.exceptions import ClientError
 
-        bucket, key = aws.split_uri(uri, "A photograph")
+        if uri.startswith("file://"):
+            return _of_file(uri)
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
         with aws.refusals("Fetching a photograph"):
             try:
                 body = self._client.get_object(Bucket=bucket, Key=key)["Body"]
@@ -122,6 +126,16 @@ class S3Store:
                 if code in _DENIED:
                     raise pictures.Unreadable(pictures.Reason.DENIED) from None
                 raise
+
+
+def _of_file(uri: str) -> bytes:
+    try:
+        with Path(unquote(urlsplit(uri).path)).open("rb") as file:
+            return file.read(pictures.MOST_BYTES + 1)
+    except PermissionError:
+        raise pictures.Unreadable(pictures.Reason.DENIED) from None
+    except OSError:  # of another machine, perhaps
+        raise pictures.Unreadable(pictures.Reason.GONE) from None
 
 
 def show(store: Store, places: Sequence[str], digest: str, box: Box | None) -> Shown | NotShown:
@@ -152,7 +166,7 @@ def show(store: Store, places: Sequence[str], digest: str, box: Box | None) -> S
             picture = pictures.read(content)
         except pictures.Unreadable as error:
             why = _WORDS.get(error.reason, f"It can't be shown: {error.reason}.")
-        except (AwsRefused, WrongUsage) as error:
+        except AwsRefused as error:
             why = str(error)
         else:
             return _shown(picture, box)
@@ -160,7 +174,7 @@ def show(store: Store, places: Sequence[str], digest: str, box: Box | None) -> S
 
 
 _WORDS = {
-    pictures.Reason.GONE: "It is gone: there is nothing at its place any more.",
+    pictures.Reason.GONE: "It is gone: nothing that this machine can reach is at its place any more.",
     pictures.Reason.DENIED: "You may not read it: your role needs s3:GetObject for it, and its key.",
 }
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import uvicorn
 
     from crime_jobs.faces.review.desk import Desk
-    from crime_jobs.settings import Settings
 
 #: Minutes without a reviewer after which the page ends.
 IDLE_MINUTES = 30.0
@@ -118,87 +117,3 @@ def _server(app: Any) -> uvicorn.Server:
         timeout_graceful_shutdown=_GRACE,
     )
     return uvicorn.Server(config)
-
-
-def review(
-    settings: Settings,
-    watch_list: str,
-    *,
-    port: int,
-    browser: bool,
-    idle_minutes: float,
-    tell: Callable[[str], None],
-) -> dict[str, Any]:
-    """Have the leads of a watch list reviewed, until the reviewer ends it.
-
-    Parameters
-    ----------
-    settings
-        The environment.
-    watch_list
-        Name of the watch list.
-    port
-        Port of 127.0.0.1; 0 for any free one.
-    browser
-        Whether to open the browser.
-    idle_minutes
-        Minutes without a reviewer after which it ends.
-    tell
-        Called with a sentence for the terminal.
-
-    Returns
-    -------
-    dict
-        How many were confirmed and rejected, and how many still wait.
-
-    Raises
-    ------
-    WrongUsage
-        If there is no such watch list, or the port is not free.
-    AwsRefused
-        If the watch list or the queue can't be read.
-    """
-    import webbrowser
-
-    desk = open_desk(settings, watch_list)
-    desk.first()  # what can't be read is said here and not in the browser
-    page = Page(desk, port, idle_minutes, tell)
-    tell(f"You decide as {desk.who}. The page, for one browser, once:\n{page.address}\nCtrl-C ends it.")
-    if browser:
-        threading.Thread(target=webbrowser.open, args=(page.address,), daemon=True).start()
-    page.serve()
-    return {"watch_list": watch_list, **desk.counts, "waiting": desk.waiting()}
-
-
-def open_desk(settings: Settings, watch_list: str) -> Desk:
-    """Return a desk over the environment's tables.
-
-    Parameters
-    ----------
-    settings
-        The environment.
-    watch_list
-        Name of the watch list.
-
-    Returns
-    -------
-    Desk
-
-    Raises
-    ------
-    WrongUsage
-        If there is no such watch list.
-    AwsRefused
-        If it can't be read.
-    """
-    from crime_jobs.faces.audit import Audit
-    from crime_jobs.faces.leads import Leads
-    from crime_jobs.faces.people import People
-    from crime_jobs.faces.review.desk import Desk
-    from crime_jobs.faces.review.photographs import S3Store
-    from crime_jobs.model.faces import of
-
-    faces = of(settings.faces)
-    people = People(settings, faces)
-    found = people.watch_list(watch_list)
-    return Desk(found, Leads(settings, faces), people, S3Store(settings), Audit(settings, faces))
