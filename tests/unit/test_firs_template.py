@@ -2,64 +2,22 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
-from botocore import xform_name
-from botocore.session import get_session
 
 from crime_jobs import sealing
 from crime_jobs.model.fir_event import SQL_COLUMNS
 from crime_jobs.model.streams import StreamSettings
 from tests.conftest import ROOT
-from tests.unit.test_templates import load
+from tests.unit import permissions
+from tests.unit.permissions import Code, Told, as_list
 
-TEMPLATE = load("firs")
-RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
+TOLD = Told("firs")
+RESOURCES = TOLD.resources
+of, defaulted, statements, may, on = TOLD.of, TOLD.defaulted, TOLD.statements, TOLD.may, TOLD.on
 STREAM = StreamSettings()
-
-
-def of(kind: str) -> dict[str, Any]:
-    return {name: r["Properties"] for name, r in RESOURCES.items() if r["Type"] == kind}
-
-
-def defaulted(value: Any) -> str:
-    text = value if isinstance(value, str) else value.get("Fn::Sub") or f"${{{value['Ref']}}}"
-    known = {name: str(p.get("Default")) for name, p in TEMPLATE["Parameters"].items()}
-    return re.sub(r"\$\{(\w+)\}", lambda found: known[found[1]], text)
-
-
-def statements() -> Iterator[tuple[str, dict[str, Any]]]:
-    for name, role in of("AWS::IAM::Role").items():
-        for policy in role["Policies"]:
-            for statement in policy["PolicyDocument"]["Statement"]:
-                yield name, statement.get("Fn::If", [None, statement])[1]
-    for name, policy in of("AWS::IAM::ManagedPolicy").items():
-        for statement in policy["PolicyDocument"]["Statement"]:
-            yield name, statement
-
-
-def as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def may(name: str) -> set[str]:
-    return {action for whose, s in statements() if whose == name for action in as_list(s["Action"])}
-
-
-def on(name: str, resource: str) -> set[str]:
-    """What a policy allows on a resource of the template."""
-    arn = {"Fn::GetAtt": [resource, "Arn"]}
-    return {
-        action
-        for whose, s in statements()
-        if whose == name and arn in as_list(s["Resource"])
-        for action in as_list(s["Action"])
-    }
-
 
 KEY = ({"Ref": "Key"}, {"Fn::GetAtt": ["Key", "Arn"]}, {"Fn::GetAtt": "Key.Arn"})
 
@@ -150,8 +108,6 @@ OTHERWISE = {
 }
 STREAMS, PRODUCER = "src/crime_jobs/stream", "producer/fir_producer"
 
-Code = dict[str, tuple[str, ...]]
-
 #: What writes FIRs and tells of them: consumer and replay.
 HANDLES: Code = {
     f"{STREAMS}/transactions.py": (),
@@ -174,32 +130,7 @@ KCL = {
 
 
 def called(services: Sequence[str], code: Code) -> set[str]:
-    """The actions of IAM that calls need, by the names that boto3's clients have for them.
-
-    Of a file all is looked at, or functions of it.
-    """
-    session = get_session()
-    named = {
-        xform_name(operation): f"{service}:{operation}"
-        for service in services
-        for operation in session.get_service_model(service).operation_names
-    }
-    found = set()
-    for path, functions in code.items():
-        tree = ast.parse((ROOT / path).read_text())
-        defined = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
-        parts: list[ast.AST] = [defined[name] for name in functions]
-        for part in parts or [tree]:
-            for node in ast.walk(part):
-                if isinstance(node, ast.Attribute) and node.attr in named:
-                    found.add(named[node.attr])
-                if (
-                    isinstance(node, ast.Call)
-                    and isinstance(node.func, ast.Attribute)
-                    and node.func.attr == "get_paginator"
-                ):
-                    found.add(named[ast.literal_eval(node.args[0])])
-    return {action for one in found for action in OTHERWISE.get(one, {one})}
+    return permissions.called(services, code, OTHERWISE)
 
 
 def test_the_loader_may_do_what_it_does_and_no_more() -> None:
