@@ -1,18 +1,21 @@
-"""Expiry: people whose last day has passed, and leads that nobody decided on in time."""
+"""Expiry: people whose last day has passed, and leads that nobody decided on in time.
+
+It is a job of the registry too, so that it can be scheduled as any other (`crime-jobs schedule`, faces.yaml).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import Literal
 
+from crime_jobs.errors import WrongUsage
 from crime_jobs.faces.leads import Leads
 from crime_jobs.faces.people import OVER, State
 from crime_jobs.faces.withdraw import Withdrawal, Withdrawn
-from crime_jobs.model.faces import FaceSettings, is_over
-
-if TYPE_CHECKING:
-    from crime_jobs.settings import Settings
+from crime_jobs.job import Config, Job, Run
+from crime_jobs.model.faces import FaceSettings, is_over, of
+from crime_jobs.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -81,3 +84,57 @@ def expire(
     if swept or old:
         withdrawal.audit.write("leads-dropped", watch_list=name, swept=swept, old=old, days=faces.lead_days)
     return Expired(tuple(ended), swept, old)
+
+
+class ExpireConfig(Config):
+    """What the job is told; what is not, comes from the environment.
+
+    Parameters
+    ----------
+    watch_list
+        Name of the watch list.
+    keep_photographs
+        Whether photographs stay where they are.
+    engine, people_table, leads_table, audit_table, key, lead_days
+        See `crime_jobs.model.faces.FaceSettings`: a step on EMR has no crime-jobs.toml.
+    """
+
+    watch_list: str = ""
+    keep_photographs: bool = False
+    engine: Literal["rekognition", "on-premises"] | None = None
+    people_table: str | None = None
+    leads_table: str | None = None
+    audit_table: str | None = None
+    key: str | None = None
+    lead_days: int | None = None
+
+
+def _work(run: Run, config: ExpireConfig) -> None:
+    if not config.watch_list or run.settings is None:
+        raise WrongUsage("Which watch list?", hint="--set watch_list=NAME")
+    told = config.model_dump(exclude={"watch_list", "keep_photographs"}, exclude_none=True)
+    done = expire(
+        run.settings,
+        of({**run.settings.faces, **told}),
+        config.watch_list,
+        keep_photographs=config.keep_photographs,
+    )
+    run.reports.append(
+        {
+            "job": JOB.name,
+            "table": "face_people",
+            "rows_written": len(done.people),
+            "faces": sum(one.faces for one in done.people),
+            "leads": sum(one.leads for one in done.people) + done.swept + done.old_leads,
+        }
+    )
+
+
+JOB = Job(
+    name="expire_faces",
+    summary="ends what has had its day on a watch list: people, their faces and photographs, old leads",
+    writes=(),
+    work=_work,
+    config=ExpireConfig,
+    in_all=False,
+)
