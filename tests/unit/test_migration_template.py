@@ -88,7 +88,25 @@ def test_two_subnets_in_two_zones_have_a_way_out_and_give_no_public_addresses() 
     assert route["GatewayId"] == {"Ref": "Gateway"}
     for users in (of("AWS::RDS::DBSubnetGroup"), of("AWS::DMS::ReplicationSubnetGroup")):
         (group,) = users.values()
-        assert {s["Ref"] for s in group["SubnetIds"]} == subnets.keys()
+        condition, own, given = group["SubnetIds"]["Fn::If"]
+        assert condition == "MakesVpc"
+        assert {s["Ref"] for s in own} == subnets.keys()
+        assert [s["Fn::Select"] for s in given] == [[0, {"Ref": "OwnSubnets"}], [1, {"Ref": "OwnSubnets"}]]
+
+
+def test_in_a_vpc_that_is_there_no_network_is_made_and_no_way_to_the_internet() -> None:
+    network = {
+        name: r
+        for name, r in RESOURCES.items()
+        if r["Type"].startswith("AWS::EC2::") and not r["Type"].startswith("AWS::EC2::SecurityGroup")
+    }
+    assert len(network) == 12
+    assert {r["Condition"] for r in network.values()} == {"MakesVpc"}
+    for name in ("DatabaseGroup", "ReplicationGroup"):
+        assert RESOURCES[name]["Properties"]["VpcId"] == {
+            "Fn::If": ["MakesVpc", {"Ref": "Vpc"}, {"Ref": "OwnVpc"}]
+        }
+    assert RESOURCES["EndpointsFromDms"]["Properties"]["GroupId"] == {"Ref": "EndpointGroup"}
 
 
 def test_s3_and_dynamodb_are_reached_without_the_internet() -> None:
