@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from crime_jobs import output
-from crime_jobs.cli_options import Env, Output, Profile, Region, settings_for
+from crime_jobs.cli_options import DryRun, Env, Output, Profile, Region, Yes, settings_for
+from crime_jobs.errors import Interrupted, WrongUsage
+
+if TYPE_CHECKING:
+    from crime_jobs.cloud.destroy import Destruction
+    from crime_jobs.cloud.destroy_plan import Plan
 
 AllRegions = Annotated[
     bool, typer.Option("--all-regions", help="Every region that the account has switched on.")
@@ -17,6 +22,7 @@ AllRegions = Annotated[
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command."""
     app.command(epilog="Example: crime-jobs inventory --all-regions --env aws")(inventory)
+    app.command(epilog="Example: crime-jobs destroy --env trial --keep bucket:crime-lake --dry-run")(destroy)
 
 
 def inventory(
@@ -42,3 +48,80 @@ def inventory(
     output.show(inventory_rows.rows_of(rows), output_format, title=f"Environment {settings.env} in {where}")
     for said in [inventory_rows.sum_of(rows), *inventory_rows.notes(found, rows)]:
         output.note(said)
+
+
+def destroy(
+    name: Annotated[
+        str | None, typer.Option(metavar="ENV", help="The environment's name again, with --yes.")
+    ] = None,
+    all_regions: AllRegions = False,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND:NAME", help="What is to stay, beside what is tagged keep=true."),
+    ] = None,
+    lift_protection: Annotated[
+        bool, typer.Option("--lift-protection", help="Take off termination and deletion protection.")
+    ] = False,
+    env: Env = None,
+    region: Region = None,
+    profile: Profile = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    output_format: Output = None,
+) -> None:
+    """Remove all that is an environment's: jobs, stacks, data, keys, logs. Asks for its name first."""
+    from crime_jobs.cloud import destroy_plan, inventory_rows
+    from crime_jobs.cloud.destroy import Destruction
+    from crime_jobs.cloud.inventory_asking import Asking
+
+    settings = settings_for(env, region=region, profile=profile)
+    if yes and name != settings.env and not dry_run:
+        raise WrongUsage(
+            f"--yes removes environment {settings.env!r} only if --name says that too.",
+            hint=f"Add --name {settings.env}.",
+        )
+    it = Destruction(
+        Asking(settings, writes=True),
+        everywhere=all_regions,
+        keep=keep or [],
+        lift=lift_protection,
+        tell=output.note,
+    )
+    plan = it.plan()
+    rows = destroy_plan.rows_of(plan)
+    output.show(rows, output_format, title=f"What is removed of environment {settings.env}, in this order")
+    output.note(f"Removed: {inventory_rows.sum_of(plan.remove)}")
+    if dry_run:
+        output.note("Nothing was removed.")
+        return
+    if plan.remove and not yes:
+        _ask(settings.env, name)
+    _run(it, plan)
+
+
+def _ask(env: str, name: str | None) -> None:
+    said = name
+    if said is None:
+        try:
+            said = typer.prompt("This can't be undone. The environment's name", err=True)
+        except typer.Abort as error:
+            raise WrongUsage(
+                "Nobody said the environment's name; nothing was removed.",
+                hint=f"In a script: --yes --name {env}.",
+            ) from error
+    if said != env:
+        raise WrongUsage(f"{said!r} is not {env!r}; nothing was removed.")
+
+
+def _run(it: Destruction, plan: Plan) -> None:
+    from crime_jobs.cloud import inventory_rows
+
+    try:
+        outcome = it.run(plan)
+    except KeyboardInterrupt as error:
+        raise Interrupted(
+            "Stopped in the middle: some is removed, some isn't.", hint="Run it again: it goes on."
+        ) from error
+    for said in inventory_rows.sentences(outcome):
+        output.note(said)
+    outcome.check()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crime_jobs.cloud import prices
 from crime_jobs.cloud.inventory import Inventory, Row
 from crime_jobs.cloud.inventory_asking import Unasked
+
+if TYPE_CHECKING:
+    from crime_jobs.cloud.destroy import Outcome
 
 _FEW = 3
 
@@ -74,10 +77,7 @@ def notes(inventory: Inventory, rows: Sequence[Row]) -> list[str]:
     rows
         Those of it that are shown.
     """
-    said = [
-        f"Could not be asked: {what} of {service} in {where}: {why}."
-        for (service, what, why), where in _together(inventory.unasked).items()
-    ]
+    said = unheard(inventory.unasked)
     loose = [
         row for row in rows if row.claim.by == "tag" and not row.claim.stack and row.kind.name != "stack"
     ]
@@ -90,6 +90,49 @@ def notes(inventory: Inventory, rows: Sequence[Row]) -> list[str]:
             "`crime-jobs destroy` leaves them; the tag environment would say it."
         )
     return said
+
+
+def sentences(outcome: Outcome) -> Iterator[str]:
+    """Say what became of a destroy.
+
+    Parameters
+    ----------
+    outcome
+        What `crime_jobs.cloud.destroy.Destruction` gave.
+
+    Yields
+    ------
+    str
+        A sentence.
+    """
+    yield f"{outcome.removed} resources are removed."
+    for row, why in outcome.keep:
+        yield f"Kept: {row.kind.name} {row.found.name} ({why})."
+    for row, why in outcome.stuck:
+        yield f"Stays: {row.kind.name} {row.found.name} ({why})."
+    for row in outcome.going:
+        yield f"{row.kind.name.capitalize()} {row.found.name} {row.found.going}."
+    if outcome.others:
+        names = ", ".join(f"{row.kind.name} {row.found.name}" for row in outcome.others[:_FEW])
+        more = f" and {len(outcome.others) - _FEW} more" if len(outcome.others) > _FEW else ""
+        yield f"Nothing says of which environment, so left alone: {names}{more}."
+    yield from unheard(outcome.unasked)
+    if not outcome.left:
+        yield "The inventory shows nothing more that was to go."
+
+
+def unheard(unasked: Iterable[Unasked]) -> list[str]:
+    """Say what could not be asked, once for all regions that say the same.
+
+    Parameters
+    ----------
+    unasked
+        Of an inventory.
+    """
+    return [
+        f"Could not be asked: {what} of {service} in {where}: {why}."
+        for (service, what, why), where in _together(unasked).items()
+    ]
 
 
 def _together(unasked: Iterable[Unasked]) -> dict[tuple[str, str, str], str]:

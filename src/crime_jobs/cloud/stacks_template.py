@@ -81,7 +81,7 @@ def load(stream: str, without: Iterable[str] = ()) -> Template:
         If nothing is left of it.
     """
     text = (files("crime_jobs") / "cloud" / f"{stream}.yaml").read_text(encoding="utf-8")
-    document = json.loads(json.dumps(_parsed(text), default=str))
+    document = json.loads(json.dumps(parsed(text), default=str))
     left_out = _leave_out(document, tuple(without))
     if left_out and not document["Resources"]:
         raise WrongUsage(
@@ -92,7 +92,14 @@ def load(stream: str, without: Iterable[str] = ()) -> Template:
 
 
 @cache
-def _parsed(text: str) -> Any:
+def parsed(text: str) -> Any:
+    """Return a template's document, its short forms (``!Ref``) written out.
+
+    Parameters
+    ----------
+    text
+        YAML, or JSON, which is YAML too.
+    """
     import yaml
 
     class Loader(yaml.SafeLoader):
