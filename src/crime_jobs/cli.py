@@ -13,11 +13,13 @@ import typer
 from crime_jobs import (
     __version__,
     cli_cluster,
+    cli_deploy,
     cli_dms,
     cli_emr,
     cli_export,
     cli_faces,
     cli_faces_match,
+    cli_faces_review,
     cli_migrate,
     cli_quicksight,
     cli_sql,
@@ -166,7 +168,9 @@ cli_dms.register(app)
 cli_export.register(app)
 cli_faces.register(app)
 cli_faces_match.register(cli_faces.faces)
+cli_faces_review.register(cli_faces.faces)
 cli_quicksight.register(app)
+cli_deploy.register(app)
 cli_stream.register(app)
 cli_stream_analytics.register(cli_stream.stream)
 cli_stream_consume.register(cli_stream.stream)
