@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sqlglot import exp
 
 from crime_jobs.adhoc import _said, ddl
+from crime_jobs.adhoc._values import checked
 from crime_jobs.adhoc.athena import literal
 from crime_jobs.adhoc.questions import FOLDER, Question, find, questions
 from crime_jobs.errors import WrongUsage
@@ -147,3 +148,45 @@ def test_wrong_sql_is_shown_with_a_caret() -> None:
     long = _said.wrong_sql("x" * 500 + "Y", "no", 1, 501).hint.splitlines()
     assert long[0][len(long[1]) - 1] == "Y"
     assert re.search("no", _said.wrong_sql("x", "no").message)
+
+
+@pytest.mark.parametrize(
+    ("question", "given", "bound"),
+    [
+        ("hot_spots", {"state_code": "tamil nadu"}, {"state_code": "IN-TN"}),
+        ("crime_over_time", {"state_code": "india", "crime_group": "ALL"}, {"state_code": "IN", "crime_group": "all"}),
+        ("compare_places", {"state_a": "IN-AP+TS", "state_b": "Orissa"}, {"state_a": "IN-AP+TS", "state_b": "IN-OD"}),
+        ("firs_by_group", {"since": "2026/11/24"}, {"since": "2026/11/24"}),
+        ("data_quality", {"status": "not ok"}, {"status": "not ok"}),
+    ],
+)  # fmt: skip
+def test_a_place_is_known_by_any_of_its_names(
+    question: str, given: dict[str, str], bound: dict[str, str]
+) -> None:
+    assert checked(find(question), given) == bound
+
+
+@pytest.mark.parametrize(
+    ("question", "name", "value", "said"),
+    [
+        ("hot_spots", "state_code", "Tamil Nad", "Is Tamil Nadu meant"),
+        ("hot_spots", "crime_group", "muder", "Is murder meant"),
+        ("hot_spots", "year", "20113", "a year as 2014"),
+        ("crime_by_head", "crime_head", "arsen", "Is arson meant"),
+        ("crime_by_region", "level", "distict", "Is district meant"),
+        ("firs_by_group", "since", "24-11-2026", "a day as"),
+        ("firs_by_hour_and_month", "crime_group", "all_ipc", "has no value"),
+        ("crimes_against_women", "women_group", "murder", "has no value"),
+    ],
+)
+def test_a_value_that_can_not_be_is_told_instead_of_answered_with_no_rows(
+    question: str, name: str, value: str, said: str
+) -> None:
+    with pytest.raises(WrongUsage, match=said):
+        checked(find(question), {name: value})
+
+
+@pytest.mark.parametrize("question", questions().values(), ids=lambda q: q.name)
+def test_every_default_can_be(question: Question) -> None:
+    defaults = {p.name: p.default for p in question.parameters}
+    assert checked(question, defaults) == defaults

@@ -119,6 +119,8 @@ def _cast(node: Any, sql: str) -> exp.Expr | None:
     """Round half up, read only whole numbers as such, write doubles as Athena does."""
     del sql
     value, kind = node.this, node.to
+    if kind.is_type(exp.DType.DECIMAL) and not kind.expressions:  # Athena's is (38,0), DuckDB's (18,3)
+        node.set("to", exp.DataType.build("DECIMAL(38, 0)", dialect="duckdb"))
     if value.is_string and kind.is_type(*_TEXTS):
         return None
     cast, unknown = "TRY_CAST" if isinstance(node, exp.TryCast) else "CAST", _is_unknown(value)

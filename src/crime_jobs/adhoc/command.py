@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from crime_jobs import output
 from crime_jobs.adhoc import asking, showing
+from crime_jobs.adhoc._values import checked
 from crime_jobs.adhoc.askers import open_asker
 from crime_jobs.adhoc.questions import Question, find, questions
 from crime_jobs.errors import WrongUsage
@@ -70,13 +71,14 @@ def understood(what: str, given: Mapping[str, str]) -> tuple[str, list[str], Que
     Raises
     ------
     WrongUsage
-        If there is no such question or parameter, or SQL is given parameters by name.
+        If there is no such question or parameter, a value can't be, or SQL is given parameters by name.
     """
     if not what.strip():
         raise WrongUsage("No question is asked.", hint="`crime-jobs sql list` shows those there are.")
     if len(what.split()) == 1 and "(" not in what:
         question = find(what.strip())
-        return question.sql, question.bind(given), question
+        question.bind(given)  # names first, then what stands behind them
+        return question.sql, question.bind(checked(question, given)), question
     if given:
         raise WrongUsage(
             "SQL of your own has no parameters with names.",

@@ -9,6 +9,7 @@ or runs anything.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from sqlglot import Token, TokenType, exp
@@ -54,7 +55,7 @@ def parse(sql: str) -> exp.Query:
         raise SqlWrong("", "mismatched input: " + str(error).splitlines()[0], 1, 1) from error
     _check_backticks(sql, tokens)
     try:
-        trees = trino.parser().parse(_numbered(tokens), sql)
+        trees = trino.parser().parse(_sized(_numbered(tokens)), sql)
     except ParseError as error:
         raise _mismatch(sql, error) from error
     except (SqlglotError, IndexError, ValueError, RecursionError) as error:
@@ -224,6 +225,27 @@ def _numbered(tokens: list[Token]) -> list[Token]:
             number += 1
         else:
             found.append(token)
+    return found
+
+
+def _sized(tokens: list[Token]) -> list[Token]:
+    """Give ``DECIMAL '1.50'`` the size of its digits, which the tree does not tell from a cast to decimal."""
+    found: list[Token] = []
+    for token, following in zip_longest(tokens, tokens[1:]):
+        found.append(token)
+        if token.token_type is TokenType.DECIMAL and following and following.token_type is TokenType.STRING:
+            whole, _, part = following.text.lstrip("+-").partition(".")
+            sizes = (str(len(whole.lstrip("0") + part) or 1), str(len(part)))
+            found += [
+                Token(kind, text, token.line, token.col, token.start, token.end)
+                for kind, text in (
+                    (TokenType.L_PAREN, "("),
+                    (TokenType.NUMBER, sizes[0]),
+                    (TokenType.COMMA, ","),
+                    (TokenType.NUMBER, sizes[1]),
+                    (TokenType.R_PAREN, ")"),
+                )
+            ]
     return found
 
 
