@@ -154,21 +154,37 @@ def fingerprint(watch_list: WatchList, asked: Asked, identity: Identity) -> str:
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 
+class _Tools:
+    """What speaks to AWS and to the engine: kept by a process for all its batches of a run."""
+
+    def __init__(self, matcher: Matcher) -> None:
+        given = (matcher.settings, matcher.faces)
+        self.engine = Engine(*given, matcher.budget.open().pay if matcher.budget else None)
+        self.people, self.leads = People(*given), Leads(*given)
+        self.ledger = Photographs(*given, matcher.watch_list.name)
+
+
+_kept: dict[str, _Tools] = {}
+
+
+def _tools(matcher: Matcher) -> _Tools:
+    if matcher.run not in _kept:
+        _kept.clear()
+        _kept[matcher.run] = _Tools(matcher)
+    return _kept[matcher.run]
+
+
 class _Batch:
     """A batch that is under way."""
 
     def __init__(self, matcher: Matcher) -> None:
-        given = (matcher.settings, matcher.faces)
-        self._matcher = matcher
-        self._engine = Engine(*given, matcher.budget.open().pay if matcher.budget else None)
-        self._people, self._leads = People(*given), Leads(*given)
-        self._ledger = Photographs(*given, matcher.watch_list.name)
+        self._matcher, self._tools = matcher, _tools(matcher)
         self._persons: dict[str, Person | None] = {}
 
     def match(self, found: list[Found]) -> Tally:
         """Match the photographs that another attempt at this batch has not matched already."""
-        tally = Tally()
-        done = self._ledger.done_of([one.photograph for one in found], self._matcher.matched_as)
+        tally, before = Tally(), Counter(self._tools.engine.calls)
+        done = self._tools.ledger.done_of([one.photograph for one in found], self._matcher.matched_as)
         for one in found:
             if one.photograph in done:
                 tally.already += 1
@@ -177,8 +193,8 @@ class _Batch:
                 self._one(one, tally)
             except Unreadable as error:
                 tally.unreadable[error.reason] += 1
-                self._ledger.note_unreadable(one, error.reason, self._matcher.run)
-        tally.calls.update(self._engine.calls)
+                self._tools.ledger.note_unreadable(one, error.reason, self._matcher.run)
+        tally.calls = Counter(self._tools.engine.calls) - before
         return tally
 
     def _one(self, found: Found, tally: Tally) -> None:
@@ -187,17 +203,17 @@ class _Batch:
         # Asked for anew with each photograph: who was withdrawn a moment ago is not looked for any more.
         self._persons.clear()
         try:
-            outcome = match(picture, self._engine, self._matcher.asked, self._is_listed)
+            outcome = match(picture, self._tools.engine, self._matcher.asked, self._is_listed)
         except UnfitPicture:
             raise Unreadable(Reason.ENGINE) from None
         digest = hashlib.sha256(content).hexdigest()
-        added = self._leads.add([self._lead(found, digest, one) for one in outcome.matches])
+        added = self._tools.leads.add([self._lead(found, digest, one) for one in outcome.matches])
         tally.count(outcome)
         tally.new += added.new
         tally.known += added.known
         tally.over += added.over
         facts = {"digest": digest, "faces": outcome.faces, "searched": outcome.searched}
-        self._ledger.note_done(
+        self._tools.ledger.note_done(
             found,
             self._matcher.matched_as,
             {**facts, "leads": len(outcome.matches), "run": self._matcher.run},
@@ -207,7 +223,7 @@ class _Batch:
         """Tell whether a face in the collection is one that its person is enrolled with, and is so still."""
         known = candidate.person_id
         if known not in self._persons:
-            self._persons[known] = self._people.person(self._matcher.watch_list.name, known)
+            self._persons[known] = self._tools.people.person(self._matcher.watch_list.name, known)
         person = self._persons[known]
         return (
             person is not None
@@ -239,4 +255,4 @@ class _Batch:
         person = self._persons[candidate.person_id]
         assert person is not None  # noqa: S101 - `_is_listed` has looked
         digest = next(face.digest for face in person.faces if face.face_id == candidate.face_id)
-        return self._people.secrets(person).places.get(digest, "")
+        return self._tools.people.secrets(person).places.get(digest, "")

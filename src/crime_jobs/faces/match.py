@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 #: A core has at least so many batches, so that the last of them is not waited for alone.
 _BATCHES_A_CORE = 4
+#: Photographs of a batch at least, where each core has some.
+_LEAST = 10
 
 
 def _table(given: Any) -> Any:
@@ -245,8 +247,7 @@ class Matching:
                 planned.matched_as,
                 served.budget,
             )
-            spread = context.defaultParallelism * _BATCHES_A_CORE
-            parts = list(batches(planned.todo, min(BATCH, math.ceil(len(planned.todo) / spread))))
+            parts = list(batches(planned.todo, _batch_size(len(planned.todo), context.defaultParallelism)))
             with _going_on(), raised_on_executors("Not all photographs were matched"):
                 for tally in context.parallelize(parts, len(parts)).map(matcher).collect():
                     total.add(tally)
@@ -292,6 +293,12 @@ class Matching:
             hint=f"`crime-jobs faces unreadable --watch-list {planned.watch_list.name}` says which. Allow "
             "more with most_unreadable=…, up to 1.",
         )
+
+
+def _batch_size(photographs: int, cores: int) -> int:
+    """Return how many photographs a batch has: every core has some, and each batch is worth its beginning."""
+    spread = math.ceil(photographs / (cores * _BATCHES_A_CORE))
+    return min(BATCH, max(spread, min(_LEAST, math.ceil(photographs / cores))))
 
 
 def _plain(counts: Any) -> dict[str, int]:
