@@ -136,6 +136,7 @@ STREAMS: tuple[Stream, ...] = (
             "HistoryKey": Output("firs", "KeyArn"),
         },
     ),
+    Stream("faces", "watch lists, leads and their audit", {"Bucket": Text(_BUCKET % "faces")}),
     Stream(
         "monitoring",
         "dashboard, alarms, budget",

@@ -5,16 +5,19 @@ It is a job of the registry too, so that it can be scheduled as any other (`crim
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
 
 from crime_jobs.errors import WrongUsage
 from crime_jobs.faces.leads import Leads
 from crime_jobs.faces.people import OVER, State
 from crime_jobs.faces.withdraw import Withdrawal, Withdrawn
 from crime_jobs.job import Config, Job, Run
-from crime_jobs.model.faces import FaceSettings, is_over, of
+from crime_jobs.model.faces import NAME, FaceSettings, is_over
 from crime_jobs.settings import Settings
 
 
@@ -86,8 +89,13 @@ def expire(
     return Expired(tuple(ended), swept, old)
 
 
+def _table(given: Any) -> Any:
+    """Read the table of an environment's section, which comes as JSON."""
+    return json.loads(given) if isinstance(given, str) else given
+
+
 class ExpireConfig(Config):
-    """What the job is told; what is not, comes from the environment.
+    """What the job is told.
 
     Parameters
     ----------
@@ -95,27 +103,21 @@ class ExpireConfig(Config):
         Name of the watch list.
     keep_photographs
         Whether photographs stay where they are.
-    engine, people_table, leads_table, audit_table, key, lead_days
-        See `crime_jobs.model.faces.FaceSettings`: a step on EMR has no crime-jobs.toml.
+    faces
+        The table ``faces`` of the environment's section, as JSON; from the settings, if it is not given.
     """
 
-    watch_list: str = ""
+    watch_list: Annotated[str, Field(pattern=NAME)]
     keep_photographs: bool = False
-    engine: Literal["rekognition", "on-premises"] | None = None
-    people_table: str | None = None
-    leads_table: str | None = None
-    audit_table: str | None = None
-    key: str | None = None
-    lead_days: int | None = None
+    faces: Annotated[FaceSettings, BeforeValidator(_table)] = FaceSettings()
 
 
 def _work(run: Run, config: ExpireConfig) -> None:
-    if not config.watch_list or run.settings is None:
-        raise WrongUsage("Which watch list?", hint="--set watch_list=NAME")
-    told = config.model_dump(exclude={"watch_list", "keep_photographs"}, exclude_none=True)
+    if run.settings is None:
+        raise WrongUsage("The job speaks to AWS, and was given no settings.")
     done = expire(
         run.settings,
-        of({**run.settings.faces, **told}),
+        config.faces,
         config.watch_list,
         keep_photographs=config.keep_photographs,
     )
@@ -136,5 +138,6 @@ JOB = Job(
     writes=(),
     work=_work,
     config=ExpireConfig,
+    settings={"faces": "faces"},
     in_all=False,
 )

@@ -20,6 +20,7 @@ _ELSEWHERE = (
     "crime_jobs.migrate.load",
     "crime_jobs.migrate.validate",
     "crime_jobs.migrate.export",
+    "crime_jobs.faces.expiry",
     "crime_jobs.faces.match",
 )
 
