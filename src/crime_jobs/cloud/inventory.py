@@ -140,7 +140,7 @@ def take(asking: Asking, *, everywhere: bool = False, tell: Tell = lambda _: Non
     found, unlisted = _everything(asking, regions)
     tell("Reading what the stacks hold")
     known, unread = _stacks(asking, found, names)
-    rows = _claimed(found, names, known)
+    rows = _claimed(found, names, known, asking.home)
     tell(f"Looking at {len(rows)} resources")
     rows, unlooked = _looked_at(asking, rows)
     others, untold = _others(asking, regions, found, unlisted)
@@ -168,7 +168,7 @@ def _stacks(
     (kind,) = kinds_stacks.KINDS
     known, ours = Stacks(), []
     for one, stack, region in found:
-        if one is kind and (said := claim(kind, stack, region, names, Stacks())):
+        if one is kind and (said := claim(kind, stack, region, names, Stacks(), asking.home)):
             # A stack that was made by hand says in its parameter what others say in a tag.
             known.environments[region, stack.name] = said.environment or stack.more["environment"] or None
             ours.append((stack, region))
@@ -188,13 +188,13 @@ def _stacks(
     return known, [said for _, said in answers if said]
 
 
-def _claimed(found: list[tuple[Kind, Found, str]], names: Names, known: Stacks) -> list[Row]:
+def _claimed(found: list[tuple[Kind, Found, str]], names: Names, known: Stacks, home: str) -> list[Row]:
     rows, parts = [], []
     for kind, one, region in found:
         # What goes with something else counts because that does: a topic's subscription.
         if one.part_of:
             parts.append((kind, one, region))
-        elif said := _claim_of(kind, one, region, names, known):
+        elif said := _claim_of(kind, one, region, names, known, home):
             rows.append(Row(kind, one, region, said))
     wholes = {whole: row for row in rows for whole in (row.found.arn, row.found.id) if whole}
     for kind, one, region in parts:
@@ -202,7 +202,7 @@ def _claimed(found: list[tuple[Kind, Found, str]], names: Names, known: Stacks) 
             rows.append(
                 Row(kind, replace(one, tags=whole.found.tags), region, replace(whole.claim, by="part"))
             )
-        elif said := claim(kind, one, region, names, known):
+        elif said := claim(kind, one, region, names, known, home):
             rows.append(Row(kind, one, region, said))
     right = settle([row.claim for row in rows], [(row.claim, row.found.name) for row in rows])
     return [
@@ -211,8 +211,8 @@ def _claimed(found: list[tuple[Kind, Found, str]], names: Names, known: Stacks) 
     ]
 
 
-def _claim_of(kind: Kind, one: Found, region: str, names: Names, known: Stacks) -> Claim | None:
-    said = claim(kind, one, region, names, known)
+def _claim_of(kind: Kind, one: Found, region: str, names: Names, known: Stacks, home: str) -> Claim | None:
+    said = claim(kind, one, region, names, known, home)
     if said and kind in kinds_stacks.KINDS:
         return replace(said, environment=known.environments.get((region, one.name)), stack="")
     return said

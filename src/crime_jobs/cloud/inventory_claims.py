@@ -53,7 +53,9 @@ class Names:
     environment
         Its name.
     exact
-        Names of its settings, by kind.
+        Names that its settings give to what is made for it, by kind.
+    pointed
+        Names of what its settings only point at: a landing may be somebody's who lets us read it.
     begins
         What only its names begin with.
     ours
@@ -62,10 +64,11 @@ class Names:
 
     environment: str
     exact: Mapping[str, frozenset[str]]
+    pointed: Mapping[str, frozenset[str]]
     begins: tuple[str, ...]
     ours: tuple[str, ...]
 
-    def claim(self, kind: str, name: str) -> Claim | None:
+    def claim(self, kind: str, name: str, *, at_home: bool = True) -> Claim | None:
         """Tell whether a name is one of the project's.
 
         Parameters
@@ -74,11 +77,16 @@ class Names:
             Of what: a table's name is no bucket's.
         name
             Its name.
+        at_home
+            Whether it is in the environment's region. Elsewhere ``fir_events`` may be another environment's.
         """
         bare = _BEFORE.sub("", name)
         known = self.exact.get(kind, frozenset())
-        if name in known or bare in known or any(_begins(bare, begin) for begin in self.begins):
+        is_known = name in known or bare in known
+        if (is_known and at_home) or any(_begins(bare, begin) for begin in self.begins):
             return Claim("name", self.environment)
+        if is_known or name in self.pointed.get(kind, ()):
+            return Claim("name", None)
         if any(_begins(bare, begin) for begin in (*self.ours, *known)):
             return Claim("name", None)
         return None
@@ -116,40 +124,49 @@ def names_of(settings: Settings) -> Names:
         tables += [legacy.target_name(table) for table in legacy.tables().values()]
     delivery = [f"{flow.name}-history", f"{flow.name}-redshift"]
     exact: dict[str, list[Any]] = {
-        "bucket": [
-            *map(_bucket, (settings.landing, settings.lake, settings.artifacts, settings.logs, flow.history))
-        ],
         "table": tables,
         "table backup": tables,
         "stream": [flow.name, flow.counts],
         "delivery stream": delivery,
         "log group": delivery,
-        "queue": [flow.dead_letters, _last(settings.schedule.get("dead_letter_queue"))],
-        "topic": [flow.topic, _last(settings.topic), _last(settings.schedule.get("topic"))],
-        "role": [
-            *(_last(settings.schedule.get(name)) for name in ("role", "machine_role")),
-            _last(settings.runtime_role),
-            _last(settings.cluster.get("service_role")),
-            _last(settings.cluster.get("instance_profile")),
-        ],
-        "instance profile": [_last(settings.cluster.get("instance_profile"))],
-        "emr security configuration": [settings.cluster.get("security_configuration")],
-        "cluster": [settings.cluster.get("name")],
+        "queue": [flow.dead_letters],
+        "topic": [flow.topic],
         "schedule group": [settings.schedule.get("group")],
         "key": [flow.key, face.key],
-        "secret": [settings.oracle_secret],
         "redshift workgroup": [flow.redshift_workgroup],
         "redshift namespace": [flow.redshift_workgroup],
-        "athena workgroup": [settings.sql.get("workgroup")],
-        "glue database": [settings.sql.get("database")],
+        "cluster": [settings.cluster.get("name")],
         "stack": [settings.quicksight.get("stack")],
     }
-    return Names(
-        settings.env,
-        {kind: frozenset(str(name) for name in found if name) for kind, found in exact.items()},
-        tuple(begins),
-        (PROJECT,),
-    )
+    chains, machines = settings.schedule, settings.cluster
+    pointed: dict[str, list[Any]] = {
+        "bucket": [
+            _bucket(uri)
+            for uri in (settings.landing, settings.lake, settings.artifacts, settings.logs, flow.history)
+        ],
+        "queue": [_last(chains.get("dead_letter_queue"))],
+        "topic": [_last(settings.topic), _last(chains.get("topic"))],
+        "role": [
+            _last(arn)
+            for arn in (
+                settings.runtime_role,
+                chains.get("role"),
+                chains.get("machine_role"),
+                machines.get("service_role"),
+                machines.get("instance_profile"),
+            )
+        ],
+        "instance profile": [_last(machines.get("instance_profile"))],
+        "emr security configuration": [machines.get("security_configuration")],
+        "secret": [settings.oracle_secret],
+        "athena workgroup": [settings.sql.get("workgroup")],
+        "glue database": [settings.sql.get("database")],
+    }
+    return Names(settings.env, _sets(exact), _sets(pointed), tuple(begins), (PROJECT,))
+
+
+def _sets(names: Mapping[str, Iterable[Any]]) -> dict[str, frozenset[str]]:
+    return {kind: frozenset(str(name) for name in found if name) for kind, found in names.items()}
 
 
 def _bucket(uri: str | None) -> str | None:
@@ -189,7 +206,7 @@ class Stacks:
         return next((self.resources[key] for key in keys if key in self.resources), None)
 
 
-def claim(kind: Kind, found: Found, region: str, names: Names, known: Stacks) -> Claim | None:
+def claim(kind: Kind, found: Found, region: str, names: Names, known: Stacks, home: str) -> Claim | None:
     """Tell why something counts as the project's, or that it doesn't.
 
     A stack says most; then its own tags, which speak before its name: what is tagged as another project's is
@@ -203,6 +220,8 @@ def claim(kind: Kind, found: Found, region: str, names: Names, known: Stacks) ->
         What the environment calls things.
     known
         The project's stacks.
+    home
+        The environment's region.
 
     Returns
     -------
@@ -212,7 +231,7 @@ def claim(kind: Kind, found: Found, region: str, names: Names, known: Stacks) ->
     if stack := known.holding(region, kind, found):
         return Claim("stack", known.environments.get(stack), stack[1])
     project, environment = tags.get("project"), tags.get("environment")
-    by_name = names.claim(kind.name, found.name)
+    by_name = names.claim(kind.name, found.name, at_home=kind.everywhere or region == home)
     left_by = tags.get(STACK_TAG, "")
     if project == PROJECT:
         return Claim("tag", environment or (by_name.environment if by_name else None), left_by)
