@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,7 @@ def jpeg(image: Image.Image) -> bytes:
     return target.getvalue()
 
 
+@cache
 def mirrored(darker: int = 0) -> bytes:
     """The astronaut's photograph mirrored; each `darker` is another photograph."""
     with Image.open(ASTRONAUT) as image:
@@ -84,7 +86,7 @@ class Memory:
             person_id(LIST.name, key),
             State.ACTIVE,
             date.today() + timedelta(days=30),
-            (Face(digest, f"face-{key}", "mark", box),),
+            (Face(digest, f"face-{len(self.people)}", "mark", box),),
         )
         self.people[person.person_id] = person
         self.opened[person.person_id] = Secrets(key, CANARIES[2], CANARIES[3], {digest: place})

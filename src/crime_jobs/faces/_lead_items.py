@@ -77,8 +77,9 @@ def written(lead: Lead, sealer: Seals) -> dict[str, Any]:
     -------
     dict
     """
-    told = lead.model_dump(mode="json", include={*_PLAIN, "seen"})
+    told = lead.model_dump(mode="json", include=set(_PLAIN))
     told |= {
+        "seen": lead.seen.model_dump_json(),  # to the last digit, which DynamoDB's numbers may not have
         "queue": queue_key(lead.watch_list, "pending"),
         "state": "pending",
         "found_at": time_text(lead.found_at),
@@ -114,7 +115,8 @@ def lead_of(item: dict[str, Any], sealer: Seals) -> Lead:
         lead_id = told["lead_id"]
         opened = json.loads(sealer.unseal(lead_id, told["sealed"]))
         reason = told.get("sealed_reason")
-        fields = {name: told[name] for name in (*_PLAIN, "seen", "state", "found_at")}
+        fields = {name: told[name] for name in (*_PLAIN, "state", "found_at")}
+        fields["seen"] = json.loads(told["seen"])
         fields |= {name: told.get(name) for name in _DECISION}
         fields["candidate"] = {name: told[name] for name in ("face_id", "person_id", "similarity")}
         fields["reason"] = sealer.unseal(_about_reason(lead_id), reason).decode() if reason else None
@@ -132,7 +134,5 @@ def _about_reason(lead_id: str) -> str:
 
 
 def _decimal(value: Any) -> Any:
-    """Python's floats as numbers that boto3 takes, which wants no floats."""
-    if isinstance(value, dict):
-        return {key: _decimal(part) for key, part in value.items()}
-    return Decimal(repr(value)) if isinstance(value, float) else value
+    """Return a per cent as boto3 takes it, which wants no floats; DynamoDB knows none near nothing."""
+    return Decimal(repr(round(value, 9))) if isinstance(value, float) else value

@@ -183,6 +183,7 @@ class Desk:
                 "This lead's person was withdrawn from the watch list, or the enrolment has expired.",
                 hint="Nothing of it is shown any more. Go on with the next.",
             )
+        self._know(lead_id)
         with self._lock:
             view, noted = self._views.get(lead_id), lead_id in self._looked
         if view is not None:
@@ -246,6 +247,15 @@ class Desk:
         with self._lock:
             self.counts[decided.state] += 1
         return decided
+
+    def _know(self, lead_id: str) -> None:
+        """Give a lead its place, also one that was found since the queue was read."""
+        if lead_id in self._order:
+            return
+        self.first()
+        with self._lock:
+            if lead_id not in self._order:  # the index has it not yet
+                self._order.append(lead_id)
 
     def _pending(self, lead_id: str) -> Lead:
         """Read a lead of this watch list that waits."""

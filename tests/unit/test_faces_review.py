@@ -1,0 +1,700 @@
+"""The review page as HTTP: who gets in, what goes out, and what a decision leaves behind."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from crime_jobs.errors import BadInput, WrongUsage
+from crime_jobs.faces import _lead_items as items
+from crime_jobs.faces import _lead_requests as requests
+from crime_jobs.faces import decisions, listing
+from crime_jobs.faces._rows import State
+from crime_jobs.faces.pictures import Reason
+from crime_jobs.faces.review.photographs import Photographs, Shown
+from crime_jobs.faces.review.serve import Page
+from crime_jobs.model.faces import Box, Candidate, Lead, Purpose, Seen
+from tests.unit.faces_desk import (
+    CANARIES,
+    OTHER,
+    WHO,
+    Browser,
+    Memory,
+    Notes,
+    desk_of,
+    jpeg,
+    mirrored,
+    serving,
+)
+
+JSON = {"Accept": "application/json"}
+
+
+def two_wait() -> Memory:
+    """A person on the list and two leads that wait."""
+    memory = Memory()
+    person = memory.enrol()
+    memory.find(person, 0)
+    memory.find(person, 9)
+    return memory
+
+
+@pytest.fixture
+def memory() -> Memory:
+    return two_wait()
+
+
+@contextmanager
+def entered(memory: Memory, who: str = WHO, told: list[str] | None = None) -> Iterator[Browser]:
+    with serving(desk_of(memory, who), told) as page:
+        browser = Browser(page)
+        assert browser.enter().status == 200
+        yield browser
+
+
+@pytest.fixture
+def browser(memory: Memory) -> Iterator[Browser]:
+    with entered(memory) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def standing() -> Iterator[tuple[Browser, Memory]]:
+    """A page for all tests that change nothing: its leads go on waiting."""
+    memory = two_wait()
+    with entered(memory) as browser:
+        yield browser, memory
+        assert len(leads_of(memory)) == 2
+
+
+def leads_of(memory: Memory) -> list[str]:
+    return list(memory.ids("missing"))
+
+
+# Who gets in.
+
+
+def test_the_address_opens_one_browser_once(memory: Memory) -> None:
+    with serving(desk_of(memory)) as page:
+        first, second = Browser(page), Browser(page)
+        assert first.get("/open?token=guessed").status == 403
+        assert first.get(f"{first.room}/").status == 403
+        said = first.enter()
+        assert said.status == 200
+        cookie = said.headers["set-cookie"]
+        assert "HttpOnly" in cookie
+        assert "samesite=strict" in cookie.lower()
+        assert f"Path={first.room}/" in cookie
+        assert page.session.token not in said.text + str(said.headers)
+        assert second.enter().status == 403
+        assert second.cookie == ""
+        assert first.get(f"{first.room}/").status == 303
+        # Who knows the path has nothing without the cookie.
+        assert second.get(f"{first.room}/").status == 403
+        second.cookie = "x" * len(first.cookie)
+        assert second.get(f"{first.room}/lead/{leads_of(memory)[0]}").status == 403
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:80", "", "[::1]", "0.0.0.0:80"])
+def test_another_name_for_this_machine_is_refused(standing: tuple[Browser, Memory], host: str) -> None:
+    """DNS rebinding: a page of elsewhere whose name has come to mean this machine."""
+    browser, _ = standing
+    said = browser.get(f"{browser.room}/", {"Host": host})
+    assert said.status == 400
+    assert CANARIES[2] not in said.text
+
+
+def test_the_other_end_of_a_tunnel_may_have_another_port(standing: tuple[Browser, Memory]) -> None:
+    browser, _ = standing
+    assert browser.get(f"{browser.room}/", {"Host": "localhost:9999"}).status == 303
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_what_another_page_asks_for_is_refused(standing: tuple[Browser, Memory], site: str) -> None:
+    browser, memory = standing
+    lead = leads_of(memory)[0]
+    browser.get(f"{browser.room}/lead/{lead}")
+    for path in (f"{browser.room}/", f"{browser.room}/lead/{lead}/photograph.jpg"):
+        assert browser.get(path, {"Sec-Fetch-Site": site}).status == 403
+    assert browser.get(f"{browser.room}/lead/{lead}/photograph.jpg").status == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "form"),
+    [
+        ({"Origin": "http://evil.example"}, {}),
+        ({"Origin": "null"}, {}),
+        ({"Origin": ""}, {}),
+        ({"Origin": "https://127.0.0.1"}, {}),
+        ({"Sec-Fetch-Site": "cross-site"}, {}),
+        ({}, {"form": ""}),
+        ({}, {"form": "guessed"}),
+    ],
+)
+def test_a_form_of_elsewhere_decides_nothing(
+    standing: tuple[Browser, Memory], headers: dict[str, str], form: dict[str, str]
+) -> None:
+    browser, memory = standing
+    lead = leads_of(memory)[0]
+    browser.get(f"{browser.room}/lead/{lead}")
+    assert browser.decide(lead, headers, **form).status == 403
+    assert memory.leads[lead].state == "pending"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/assets/../web.py",
+        "/assets/..%2fweb.py",
+        "/assets/%2e%2e/web.py",
+        "/assets/lead.html.j2",
+        "/assets//etc/passwd",
+        "//etc/passwd",
+        "/lead/x",
+    ],
+)
+def test_paths_lead_nowhere_but_to_the_page(standing: tuple[Browser, Memory], path: str) -> None:
+    browser, _ = standing
+    for tried in (path, browser.room + path):
+        said = browser.get(tried)
+        assert said.status in (403, 404)
+        assert b"root:" not in said.body
+        assert b"import" not in said.body
+
+
+@pytest.mark.parametrize("lead", ["x", "0" * 32, "%00", "a" * 5000, "..%2f..%2fetc", "<script>"])
+def test_an_id_that_is_none_is_refused_in_words(standing: tuple[Browser, Memory], lead: str) -> None:
+    browser, _ = standing
+    for path in (f"/lead/{lead}", f"/lead/{lead}/photograph.jpg"):
+        said = browser.get(browser.room + path)
+        assert said.status == 404
+        assert "<script>" not in said.text
+
+
+def test_other_methods_are_refused(standing: tuple[Browser, Memory]) -> None:
+    browser, memory = standing
+    lead = leads_of(memory)[0]
+    for method, path in (("GET", f"/lead/{lead}/decision"), ("POST", "/"), ("DELETE", f"/lead/{lead}")):
+        assert browser.get(browser.room + path, method=method).status == 405
+
+
+def test_every_answer_carries_the_rules(standing: tuple[Browser, Memory]) -> None:
+    browser, memory = standing
+    lead = leads_of(memory)[0]
+    paths = ["/", "/assets/review.js", "/open", "/nothing", f"{browser.room}/", f"{browser.room}/lead/{lead}"]
+    paths.append(f"{browser.room}/lead/{lead}/photograph.jpg")
+    for said in [*map(browser.get, paths), browser.get("/", {"Host": "evil.example"})]:
+        policy = said.headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'")
+        assert "unsafe" not in policy
+        assert "http" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert said.headers["cache-control"] == "no-store"
+        assert said.headers["referrer-policy"] == "same-origin"
+        assert said.headers["x-content-type-options"] == "nosniff"
+        assert said.headers["cross-origin-resource-policy"] == "same-origin"
+        assert "access-control-allow-origin" not in said.headers
+        assert "server" not in said.headers
+
+
+def test_the_page_has_nothing_inline_and_nothing_of_elsewhere(standing: tuple[Browser, Memory]) -> None:
+    browser, memory = standing
+    text = browser.get(f"{browser.room}/lead/{leads_of(memory)[0]}").text
+    assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=", text)
+    assert not re.search(r"(src|href|action)=\"(?!/|#)", text)
+    assets = files("crime_jobs.faces.review") / "assets"
+    for name in ("review.js", "review.css"):
+        assert "//" not in re.sub(r"//[^\n]*\n|/\*.*?\*/", "\n", (assets / name).read_text("utf-8"))
+
+
+def test_it_listens_on_this_machine_alone(memory: Memory) -> None:
+    with serving(desk_of(memory)) as page:
+        assert page._listening.getsockname()[0] == "127.0.0.1"
+        with pytest.raises(WrongUsage, match=f"Port {page.port} is in use"):
+            Page(desk_of(memory), page.port)
+
+
+# What is shown.
+
+
+def test_a_lead_is_shown_with_all_that_is_needed(standing: tuple[Browser, Memory]) -> None:
+    browser, memory = standing
+    lead = leads_of(memory)[0]
+    text = browser.get(f"{browser.room}/lead/{lead}").text
+    for expected in (
+        "A similarity is not an identification",
+        "Lead 1 of 2",
+        WHO,
+        "to find a missing person",
+        "99.40 %",
+        "99.00 %",
+        "99.90 %",
+        "dlib 1",
+        "20 Nov 2026, 09:00 UTC",
+        CANARIES[2],
+        CANARIES[3],
+    ):
+        assert expected in text
+    # Neither who it is nor where the photographs are: not needed for the comparison.
+    assert CANARIES[0] not in text
+    assert CANARIES[1] not in text
+    assert '<details id="numbers">' in text  # closed: not open
+
+
+def test_the_queue_says_nothing_of_similarity(memory: Memory) -> None:
+    """Those found first come first, whatever the similarity."""
+    memory = Memory()
+    person = memory.enrol()
+    likely = memory.find(person, 30, similarity=100.0)
+    first = memory.find(person, 3, similarity=99.0)
+    last = memory.find(person, 60, similarity=99.9)
+    with entered(memory) as browser:
+        assert browser.get(f"{browser.room}/").headers["location"].endswith(first.lead_id)
+        text = browser.get(f"{browser.room}/lead/{first.lead_id}").text
+        assert f'id="after" href="{browser.room}/lead/{likely.lead_id}"' in text
+        text = browser.get(f"{browser.room}/lead/{likely.lead_id}").text
+        assert f'id="after" href="{browser.room}/lead/{last.lead_id}"' in text
+        assert f'id="before" href="{browser.room}/lead/{first.lead_id}"' in text
+
+
+def test_photographs_are_made_anew(browser: Browser, memory: Memory) -> None:
+    """What a file carries beside its pixels (here a comment) does not reach the browser."""
+    lead = memory.leads[leads_of(memory)[0]]
+    content = memory.objects[lead.places[0]]
+    assert isinstance(content, bytes)
+    marked = content[:2] + b"\xff\xfe\x00\x08MARKED" + content[2:]
+    digest = hashlib.sha256(marked).hexdigest()
+    memory.objects[lead.places[0]] = marked
+    memory.leads[lead.lead_id] = lead.model_copy(update={"photograph": digest})
+    browser.get(f"{browser.room}/lead/{lead.lead_id}")
+    for name in ("photograph", "photograph-face", "enrolled", "enrolled-face"):
+        said = browser.get(f"{browser.room}/lead/{lead.lead_id}/{name}.jpg")
+        assert said.status == 200
+        assert said.headers["content-type"] == "image/jpeg"
+        assert said.body.startswith(b"\xff\xd8")
+        assert b"MARKED" not in said.body
+    assert browser.get(f"{browser.room}/lead/{lead.lead_id}/other.jpg").status == 404
+
+
+@pytest.mark.parametrize(
+    ("there", "words"),
+    [
+        (Reason.GONE, "It is gone"),
+        (Reason.DENIED, "s3:GetObject"),
+        (b"<html>" * 99, "It was changed since"),
+        (jpeg(Image.new("RGB", (99, 99))), "It was changed since"),
+    ],
+)
+def test_a_photograph_that_cannot_be_shown_cannot_be_accepted(
+    memory: Memory, there: Reason | bytes, words: str
+) -> None:
+    lead = memory.leads[leads_of(memory)[0]]
+    memory.objects[lead.places[0]] = there
+    with entered(memory) as browser:
+        said = browser.get(f"{browser.room}/lead/{lead.lead_id}")
+        assert said.status == 200
+        assert words in said.text
+        assert 'value="accept"' not in said.text
+        assert browser.decide(lead.lead_id).status == 409
+        assert memory.leads[lead.lead_id].state == "pending"
+        assert browser.decide(lead.lead_id, verdict="reject", code="picture-gone").status == 303
+        assert memory.leads[lead.lead_id].state == "rejected"
+
+
+def test_a_file_that_is_no_picture_is_said_in_words(memory: Memory) -> None:
+    lead = memory.leads[leads_of(memory)[0]]
+    content = b"\xff\xd8\xff" + b"nonsense" * 50
+    memory.objects[lead.places[0]] = content
+    digest = hashlib.sha256(content).hexdigest()
+    memory.leads[lead.lead_id] = lead.model_copy(update={"photograph": digest})
+    with entered(memory) as browser:
+        assert "can&#39;t be shown: damaged" in browser.get(f"{browser.room}/lead/{lead.lead_id}").text
+
+
+def test_a_second_place_of_the_photograph_will_do(memory: Memory) -> None:
+    lead = memory.leads[leads_of(memory)[0]]
+    memory.leads[lead.lead_id] = lead.model_copy(update={"places": ("s3://crime-faces/gone", *lead.places)})
+    with entered(memory) as browser:
+        assert 'value="accept"' in browser.get(f"{browser.room}/lead/{lead.lead_id}").text
+
+
+def test_who_is_off_the_list_is_not_shown(memory: Memory) -> None:
+    lead = memory.leads[leads_of(memory)[0]]
+    person = memory.people[lead.candidate.person_id]
+    withdrawn = replace(person, state=State.WITHDRAWING)
+    expired = replace(person, expires=date.today() - timedelta(days=2))
+    with entered(memory) as browser:
+        browser.get(f"{browser.room}/lead/{lead.lead_id}")  # it is in memory now
+        for changed in (withdrawn, expired):
+            memory.people[person.person_id] = changed
+            for path in ("", "/photograph.jpg", "/enrolled-face.jpg"):
+                said = browser.get(f"{browser.room}/lead/{lead.lead_id}{path}")
+                assert said.status == 404
+                assert "off" in said.text or "withdrawn" in said.text
+
+
+def test_a_lead_of_another_list_is_none_of_this_desk(memory: Memory) -> None:
+    lead = memory.leads[leads_of(memory)[0]]
+    memory.leads[lead.lead_id] = lead.model_copy(update={"watch_list": "other"})
+    with entered(memory) as browser:
+        assert browser.get(f"{browser.room}/lead/{lead.lead_id}").status == 404
+        assert browser.decide(lead.lead_id).status == 409  # nobody has looked at it
+
+
+def test_an_empty_queue_is_said(memory: Memory) -> None:
+    with entered(Memory()) as browser:
+        said = browser.get(f"{browser.room}/")
+        assert said.status == 200
+        assert "No lead waits" in said.text
+
+
+# What is noted.
+
+
+def test_each_lead_that_is_looked_at_is_noted_before_it_is_shown(browser: Browser, memory: Memory) -> None:
+    lead = leads_of(memory)[0]
+    for _ in range(2):
+        browser.get(f"{browser.room}/lead/{lead}")
+        browser.get(f"{browser.room}/lead/{lead}/photograph.jpg")
+    viewed = [(who, facts["lead"]) for who, action, facts in memory.lines if action == "viewed"]
+    assert viewed == [(WHO, lead)]
+
+
+def test_nothing_is_shown_if_the_access_cannot_be_noted(memory: Memory) -> None:
+    desk = desk_of(memory)
+    desk._audit = Notes(memory, refuses=True)
+    lead = leads_of(memory)[0]
+    fetched: list[str] = []
+
+    def fetch(uri: str) -> bytes:
+        fetched.append(uri)
+        return b""
+
+    memory.fetch = fetch  # type: ignore[method-assign]
+    with serving(desk) as page:
+        browser = Browser(page)
+        browser.enter()
+        for path in ("", "/photograph.jpg"):
+            assert browser.get(f"{browser.room}/lead/{lead}{path}").status == 502
+    assert fetched == []
+
+
+def test_a_decision_has_who_when_and_why(browser: Browser, memory: Memory) -> None:
+    one, two = leads_of(memory)
+    browser.get(f"{browser.room}/lead/{one}")
+    said = browser.decide(one)
+    assert (said.status, said.headers["location"]) == (303, f"{browser.room}/lead/{two}")
+    assert "Recorded: accepted" in browser.get(said.headers["location"]).text
+    said = browser.decide(two, JSON, verdict="reject", code="features-differ", compared="")
+    assert (said.status, said.text) == (200, f'{{"next":"{browser.room}/"}}')
+    accepted, rejected = memory.leads[one], memory.leads[two]
+    assert (accepted.state, rejected.state) == ("confirmed", "rejected")
+    assert accepted.decided_by == rejected.decided_by == WHO
+    assert accepted.decided_at is not None
+    assert abs(accepted.decided_at - datetime.now(UTC)) < timedelta(minutes=1)
+    assert accepted.reason == f"marks-agree: {CANARIES[4]}: the same mole at the left brow"
+    lines = [(action, facts["why"]) for _, action, facts in memory.lines if "why" in facts]
+    assert lines == [("confirmed", "marks-agree"), ("rejected", "features-differ")]
+    assert "No lead waits" in browser.get(f"{browser.room}/").text
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"verdict": ""},
+        {"verdict": "maybe"},
+        {"code": ""},
+        {"code": "features-differ"},  # a reason to reject
+        {"code": "no such"},
+        {"words": ""},
+        {"words": "short"},
+        {"words": " a b c d e f \n\n\t "},
+        {"words": "x" * 501},
+        {"compared": ""},
+    ],
+)
+def test_a_decision_without_its_reason_is_none(
+    standing: tuple[Browser, Memory], fields: dict[str, str]
+) -> None:
+    browser, memory = standing
+    lead = leads_of(memory)[0]
+    browser.get(f"{browser.room}/lead/{lead}")
+    for headers in ({}, JSON):
+        said = browser.decide(lead, headers, **fields)
+        assert said.status == 422
+    assert memory.leads[lead].state == "pending"
+    assert [action for _, action, _ in memory.lines] == ["viewed"] * len(memory.lines)
+
+
+def test_what_was_written_is_not_lost_with_a_wrong_form(standing: tuple[Browser, Memory]) -> None:
+    browser, memory = standing
+    lead = leads_of(memory)[0]
+    browser.get(f"{browser.room}/lead/{lead}")
+    text = browser.decide(lead, compared="", words="<b>an ear like & like</b>").text
+    assert "&lt;b&gt;an ear like &amp; like&lt;/b&gt;</textarea>" in text
+    assert 'value="marks-agree" required checked' in text
+    assert "tick that you compared" in text
+
+
+def test_a_lead_that_nobody_looked_at_is_not_decided_on(browser: Browser, memory: Memory) -> None:
+    lead = leads_of(memory)[0]
+    assert browser.decide(lead).status == 409
+    assert browser.decide(lead, verdict="reject", code="too-poor").status == 409
+    assert memory.leads[lead].state == "pending"
+
+
+def test_a_form_that_is_too_long_or_none_is_refused(browser: Browser, memory: Memory) -> None:
+    lead = leads_of(memory)[0]
+    browser.get(f"{browser.room}/lead/{lead}")
+    assert browser.decide(lead, words="x" * 100_000).status == 409
+    path, origin = f"{browser.room}/lead/{lead}/decision", f"http://127.0.0.1:{browser.page.port}"
+    assert browser._ask("POST", path, b"\xff\xfe\x00", {"Origin": origin}).status == 409
+    assert browser._ask("POST", path, b"&".join([b"a=b"] * 99), {"Origin": origin}).status == 409
+    assert memory.leads[lead].state == "pending"
+
+
+# Two reviewers.
+
+
+def test_who_comes_second_is_told_who_decided_when(memory: Memory) -> None:
+    lead = leads_of(memory)[0]
+    with entered(memory) as asha, entered(memory, OTHER) as ravi:
+        for browser in (asha, ravi):
+            browser.get(f"{browser.room}/lead/{lead}")
+        assert asha.decide(lead).status == 303
+        said = ravi.decide(lead, JSON, verdict="reject", code="too-poor")
+        assert said.status == 409
+        assert WHO in said.text
+        assert "UTC" in said.text
+        assert '"over":true' in said.text
+        page = ravi.get(f"{ravi.room}/lead/{lead}")
+        assert page.status == 409
+        assert f"confirmed by {WHO}" in page.text
+        assert 'id="after"' in page.text
+        assert ravi.get(f"{ravi.room}/lead/{lead}/photograph.jpg").status == 409
+    assert memory.leads[lead].decided_by == WHO
+
+
+def test_of_many_at_once_one_decides(memory: Memory) -> None:
+    lead = leads_of(memory)[0]
+    names = [f"arn:aws:sts::000000000000:assumed-role/reviewer/r{n}" for n in range(6)]
+    with ExitStack() as stack:
+        browsers = [stack.enter_context(entered(memory, name)) for name in names]
+        for browser in browsers:
+            browser.get(f"{browser.room}/lead/{lead}")
+        start, statuses = threading.Barrier(len(browsers)), []
+
+        def decide(browser: Browser) -> None:
+            start.wait()
+            statuses.append(browser.decide(lead).status)
+
+        threads = [threading.Thread(target=decide, args=(browser,)) for browser in browsers]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sorted(statuses) == [303, *[409] * (len(names) - 1)]
+    assert sum("why" in facts for _, _, facts in memory.lines) == 1
+
+
+# What goes wrong, and what it says.
+
+
+def test_a_defect_shows_nothing_of_what_was_shown(
+    memory: Memory, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    told: list[str] = []
+
+    def fails(person: object) -> None:
+        raise ValueError(f"what is in it: {CANARIES}")
+
+    with entered(memory, told=told) as browser:
+        memory.secrets = fails  # type: ignore[assignment, method-assign]
+        said = browser.get(f"{browser.room}/lead/{leads_of(memory)[0]}")
+    assert said.status == 500
+    assert "ValueError" in told[0]
+    assert "test_faces_review.py" in told[0]
+    everything = said.text + "".join(told) + caplog.text + "".join(capfd.readouterr())
+    assert [canary for canary in CANARIES if canary in everything] == []
+
+
+def test_nothing_private_is_logged_or_noted(
+    memory: Memory, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    told: list[str] = []
+    one, two = leads_of(memory)
+    with entered(memory, told=told) as browser:
+        for path in ("/", f"/lead/{one}", f"/lead/{one}/photograph.jpg", f"/lead/{one}/enrolled-face.jpg"):
+            browser.get(browser.room + path)
+        browser.decide(one)
+        memory.objects.clear()
+        browser.get(f"{browser.room}/lead/{two}")
+        browser.decide(two)
+        token = browser.page.session.token
+    everything = caplog.text + "".join(capfd.readouterr()) + "".join(told) + repr(memory.lines)
+    everything += repr(list(memory.leads.values())) + repr(list(memory.people.values()))
+    assert [canary for canary in (*CANARIES, token, browser.cookie) if canary in everything] == []
+
+
+def test_it_ends_when_nobody_is_there(memory: Memory) -> None:
+    told: list[str] = []
+    page = Page(desk_of(memory), 0, idle_minutes=0.5 / 60, tell=told.append)
+    thread = threading.Thread(target=page.serve)
+    thread.start()
+    browser, port = Browser(page), page.port
+    browser.enter()
+    for _ in range(4):  # what others ask does not keep it up
+        Browser(page).get("/")
+    thread.join(10)
+    assert not thread.is_alive()
+    assert told == ["Nobody did anything for a while: the page has ended."]
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", port))
+
+
+# The parts.
+
+
+def test_photographs_of_a_folder_of_this_machine(tmp_path: Any) -> None:
+    store = Photographs.__new__(Photographs)
+    path = tmp_path / "a picture.jpg"
+    path.write_bytes(b"content")
+    assert store.fetch(path.as_uri()) == b"content"
+    with pytest.raises(Exception, match="gone"):
+        store.fetch((tmp_path / "none.jpg").as_uri())
+
+
+def test_a_reason_is_one_line_and_its_code_may_be_noted() -> None:
+    said = decisions.reason(True, "marks-agree", "  a scar\r\n above\x00 the\x1b[31m ear ")
+    assert said == "marks-agree: a scar above the [31m ear"
+    assert decisions.code_of(said) == "marks-agree"
+    assert decisions.code_of("Collins: nonsense") == "other"
+
+
+@given(st.booleans(), st.text(), st.text())
+def test_no_text_breaks_a_reason(confirmed: bool, code: str, words: str) -> None:
+    try:
+        said = decisions.reason(confirmed, code if code else "other", words)
+    except WrongUsage:
+        return
+    assert said.isprintable()
+    assert "\n" not in said
+    assert decisions.code_of(said) in decisions.USUAL[confirmed]
+
+
+class Plain:
+    """Seals nothing, and holds what is sealed to what it is about."""
+
+    def seal(self, subject: str, content: bytes) -> str:
+        return f"{subject}|{content.decode()}"
+
+    def unseal(self, subject: str, sealed: str) -> bytes:
+        about, _, content = sealed.partition("|")
+        if about != subject:
+            raise BadInput("It is about something else.")
+        return content.encode()
+
+
+SHARE = st.floats(-1, 2, allow_nan=False)
+WIDE = st.floats(0.001, 2)
+PERCENT = st.floats(0, 100).map(lambda share: round(share, 9))
+
+
+@given(
+    st.builds(
+        Lead,
+        lead_id=st.from_regex(r"\A[0-9a-f]{32}\Z"),
+        watch_list=st.just("missing"),
+        purpose=st.sampled_from(Purpose),
+        photograph=st.just("p"),
+        places=st.lists(st.text(), max_size=3).map(tuple),
+        seen=st.builds(
+            Seen,
+            box=st.builds(Box, left=SHARE, top=SHARE, width=WIDE, height=WIDE),
+            confidence=PERCENT,
+            brightness=PERCENT,
+            sharpness=PERCENT,
+        ),
+        candidate=st.builds(Candidate, face_id=st.just("f"), person_id=st.just("q"), similarity=PERCENT),
+        candidate_place=st.text(),
+        threshold=PERCENT,
+        engine=st.just("dlib"),
+        engine_version=st.just("1"),
+        run=st.just("run"),
+        found_at=st.datetimes(datetime(2020, 1, 1), timezones=st.just(UTC)),
+        state=st.just("pending"),
+        decided_by=st.none(),
+        decided_at=st.none(),
+        reason=st.none(),
+    )
+)
+def test_a_lead_comes_back_from_its_item(lead: Lead) -> None:
+    item = items.written(lead, Plain())
+    assert items.lead_of(item, Plain()) == lead
+    told = {name: value for name, value in item.items() if name != "sealed"}
+    assert not any(place and place in repr(told) for place in ("s3://", *lead.places[1:2]) if len(place) > 3)
+    assert float(item["similarity"]["N"]) == lead.candidate.similarity
+
+
+def test_what_is_sealed_for_one_lead_is_not_opened_as_anothers(memory: Memory) -> None:
+    one, two = (memory.leads[lead] for lead in leads_of(memory))
+    item = items.written(one, Plain())
+    with pytest.raises(BadInput):
+        items.lead_of(item | {"lead_id": {"S": two.lead_id}}, Plain())
+    with pytest.raises(BadInput, match="can't be read: KeyError"):
+        items.lead_of({"lead_id": {"S": one.lead_id}}, Plain())
+
+
+def test_a_decision_is_held_against_a_pending_lead_and_an_active_person(memory: Memory) -> None:
+    lead = memory.leads[leads_of(memory)[0]]
+    check = requests.enrolled(lead, "face_people")["ConditionCheck"]
+    assert check["Key"] == {
+        "watch_list": {"S": "missing"},
+        "person_id": {"S": lead.candidate.person_id},
+    }
+    assert check["ConditionExpression"] == "#state = :active AND expires >= :today"
+    change = requests.decided(
+        lead, "face_leads", "confirmed", who=WHO, at=datetime.now(UTC), sealed_reason="x"
+    )["Update"]
+    assert change["ConditionExpression"] == "#state = :pending"
+    assert change["ExpressionAttributeValues"][":queue"] == {"S": "missing#confirmed"}
+
+
+def test_rows_of_pending_leads_say_nothing_of_places(memory: Memory) -> None:
+    lead = memory.leads[leads_of(memory)[0]]
+    assert set(listing.row(lead)) == {"lead", "person", "similarity", "found_at", "state"}
+    decided = lead.model_copy(
+        update={
+            "state": "confirmed",
+            "decided_by": WHO,
+            "decided_at": datetime.now(UTC),
+            "reason": "other: …",
+        }
+    )
+    assert listing.row(decided)["photographs"] == list(lead.places)
+    assert listing.row(decided)["decided_by"] == WHO
+
+
+def test_a_whole_photograph_is_made_smaller_and_its_face_larger(memory: Memory) -> None:
+    desk = desk_of(memory)
+    view = desk.look(leads_of(memory)[0])
+    assert isinstance(view.photograph, Shown)
+    assert (view.photograph.width, view.photograph.height) == (512, 512)
+    assert view.photograph.face is not None
+    assert view.photograph.whole != mirrored()
