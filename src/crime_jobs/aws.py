@@ -339,6 +339,11 @@ def has_expired(error: BaseException) -> bool:
     return isinstance(cause, ClientError) and code_of(cause) in _EXPIRED
 
 
+def is_denied(error: ClientError) -> bool:
+    """Tell whether a refusal says that a permission is lacking."""
+    return code_of(error) in _DENIED
+
+
 def may_be_repeated(error: BaseException) -> bool:
     """Tell whether a call may succeed when it is repeated: throttled, cut off, or AWS's own failure."""
     from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004

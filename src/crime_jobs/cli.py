@@ -15,6 +15,7 @@ from crime_jobs import (
     cli_cluster,
     cli_deploy,
     cli_dms,
+    cli_doctor,
     cli_emr,
     cli_export,
     cli_faces,
@@ -166,6 +167,7 @@ cli_cluster.register(app)
 cli_migrate.register(app)
 cli_dms.register(app)
 cli_export.register(app)
+cli_doctor.register(app)
 cli_faces.register(app)
 cli_faces_match.register(cli_faces.faces)
 cli_faces_review.register(cli_faces.faces)

@@ -5,7 +5,12 @@ import os
 
 import boto3
 
-ROLES = {"crime-jobs-scheduler": "scheduler", "crime-jobs-machine": "states"}
+#: Roles, and who takes them: those of schedules, and the one that steps and job runs have.
+ROLES = {
+    "crime-jobs-scheduler": "scheduler",
+    "crime-jobs-machine": "states",
+    "crime-jobs-runtime": "emr-serverless",
+}
 
 PLACE = {
     "endpoint_url": os.environ.get("AWS_ENDPOINT_URL", "http://127.0.0.1:4566"),
