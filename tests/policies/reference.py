@@ -9,12 +9,16 @@ from typing import Any
 from policy_sentry.querying.all import get_all_service_prefixes
 from policy_sentry.shared.iam_data import get_service_prefix_data
 
+from tests.policies.evaluator import like
+
 #: Where AWS's own pages for an action name a resource and the reference has none.
 ALSO = {
     # https://docs.aws.amazon.com/managed-flink/latest/java/how-it-works-app-permissions.html, and what CloudTrail
     # says of a denied one: "… on resource: arn:aws:logs:<region>:<account>:log-group::log-stream:".
     "logs:DescribeLogGroups": ("arn:${Partition}:logs:${Region}:${Account}:log-group:${LogGroupName}",),
 }
+
+BUCKET = "arn:${Partition}:s3:::${BucketName}"
 
 
 @cache
@@ -55,6 +59,21 @@ def condition_keys(action: str) -> frozenset[str]:
     return frozenset(keys)
 
 
+def has_key(action: str, key: str) -> bool:
+    """Say whether a request for an action may carry a condition key of its service."""
+    known = (one.partition("$")[0].partition("<")[0].lower() for one in condition_keys(action))
+    return any(key.lower() == one or (one[-1] in "/:" and key.lower().startswith(one)) for one in known)
+
+
+def standing_for(action: str) -> list[str]:
+    """Return the actions that a pattern stands for; of a name the name."""
+    prefix, _, name = action.partition(":")
+    if "*" not in name:
+        return [action]
+    known = _service(prefix).get("privileges", {})
+    return [f"{prefix}:{one}" for one in known if like(name.lower(), one.lower())]
+
+
 def may_be(action: str, resource: str) -> bool:
     """Say whether a policy's resource can be one that the action is done to."""
     if resource == "*":
@@ -64,7 +83,12 @@ def may_be(action: str, resource: str) -> bool:
 
 def _overlap(form: str, resource: str) -> bool:
     """Say whether an ARN with names to fill in and one with wildcards can be of the same thing."""
-    return _meet(re.sub(r"\$\{[^}]*\}", "*", form), resource)
+    if (
+        form == BUCKET and "/" in resource
+    ):  # the one whose name has no slash, where others of the service have
+        return False
+    ours, theirs = re.sub(r"\$\{[^}]*\}", "*", form).split(":", 5), resource.split(":", 5)
+    return len(ours) == len(theirs) and all(_meet(*pair) for pair in zip(ours, theirs, strict=True))
 
 
 @cache

@@ -27,7 +27,7 @@ PSEUDO = {
     "AWS::StackName": "a-stack",
     "AWS::NoValue": None,
 }
-LANDING, LAKE, HISTORY, RESULTS = "crime-landing", "crime-lake", "crime-firs", "crime-results"
+LANDING, LAKE, HISTORY, RESULTS = "storage-landing", "storage-lake", "crime-firs", "crime-results"
 
 #: What parameters without a default are given, by template and name or by name alone.
 GIVEN: dict[str, Any] = {
@@ -40,13 +40,21 @@ GIVEN: dict[str, Any] = {
     "CodeBucket": "emr-artifactsbucket",
     "FilesBucket": "emr-artifactsbucket",
     "FilesPrefix": "quicksight",
+    "PackageBucket": "emr-artifactsbucket",
     "CodeKey": "crime-jobs/fir-analytics-1.zip",
     "CertificateUri": "s3://crime-certificates/emr.zip",
-    "DataKeyArn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/of-the-lake",
-    "LakeKey": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/of-the-lake",
+    "DataKeyArn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/storage-Key",
+    "LakeKey": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/storage-Key",
     "HistoryKey": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/firs-Key",
+    "CodeKeyArn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/emr-Key",
+    "faces.Bucket": "crime-faces",
+    "faces.Application": "00abc",
+    "faces.ArtifactsBucket": "emr-artifactsbucket",
+    "faces.NotStarted": f"arn:aws:sqs:{REGION}:{ACCOUNT}:crime-jobs-aws-not-started",
     "InputKeyArn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/firs-Key",
-    "KeyArns": [f"arn:aws:kms:{REGION}:{ACCOUNT}:key/of-the-lake"],
+    "KeyArns": [
+        f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{name}" for name in ("storage-Key", "firs-Key", "emr-Key")
+    ],
     "ResultsKeyArn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/adhoc-Key",
     "ServiceRoleArn": f"arn:aws:iam::{ACCOUNT}:role/crime-jobs-emr",
     "NodeRoleArn": f"arn:aws:iam::{ACCOUNT}:role/crime-jobs-emr-node",
@@ -139,7 +147,7 @@ class Template:
                 return GIVEN[key]
         found = self._told["Parameters"][name]
         default = found.get("Default")
-        return default if default not in (None, "") else f"{self.name}-{name}".lower()
+        return f"{self.name}-{name}".lower() if default is None else default
 
     def value(self, told: Any) -> Any:
         """Work out what a property says."""

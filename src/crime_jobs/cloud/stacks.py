@@ -118,6 +118,7 @@ STREAMS: tuple[Stream, ...] = (
         {
             "Name": Text("{name}-fir-analytics"),
             "CodeBucket": Output("emr", "ArtifactsBucketName"),
+            "CodeKeyArn": Output("emr", "LogKeyArn"),
             "InputStream": Output("firs", "StreamName"),
             "InputKeyArn": Output("firs", "KeyArn"),
             "OutputStream": Text("{prefix}fir-counts"),

@@ -88,6 +88,18 @@ KEYED_BY_NAME = frozenset({"RequestItems"})
 #: Operations' parameters that look like names and are contents or choices.
 NOT_NAMES = frozenset({"Tags", "AttributeDefinitions", "KeySchema", "Key", "Item", "Parameters", "Filters"})
 
+#: Which settings a parameter can be, by words in their names; of others any.
+SETTINGS_OF = {
+    "QueueName": ("dead_letters",),
+    "QueueUrl": ("dead_letters",),
+    "TopicArn": ("topic",),
+    "TableName": ("_table", "application", "faces."),
+    "RequestItems": ("_table", "application", "faces."),
+    "purpose": (),
+    "IndexName": (),
+    "Namespace": (),
+}
+
 _CODE = re.compile(r"[/\\](crime_jobs|fir_producer)[/\\](.+)\.py$")
 _CHANCE = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}|(?<![a-z])(?=[a-z]*\d)[0-9a-f]{6,}(?![a-z])|\d{4,}"
@@ -153,10 +165,12 @@ class Recorder:
 
         def client(service: str, settings: Any, **options: Any) -> Any:
             made = make(service, settings, **options)
-            via, names = _inherited() + _stack(sys._getframe(1)), Names(settings)
+            maker, names = _inherited() + _stack(sys._getframe(1)), Names(settings)
 
             def told(params: Mapping[str, Any], model: Any, **_: Any) -> None:
-                callers = via + _inherited() + _stack(sys._getframe(1))
+                if model.name == "HeadBucket" and _is_botocores_own(sys._getframe(1)):
+                    return
+                callers = {"via": _inherited() + _stack(sys._getframe(1)), "made": maker}
                 self.write(model.service_model.service_name, model.name, names.of(params), callers)
 
             made.meta.events.register_last("before-parameter-build", told)
@@ -164,9 +178,12 @@ class Recorder:
 
         module.client = client  # type: ignore[attr-defined]
 
-    def write(self, service: str, operation: str, names: Mapping[str, Any], via: tuple[str, ...]) -> None:
+    def write(
+        self, service: str, operation: str, names: Mapping[str, Any], callers: Mapping[str, tuple[str, ...]]
+    ) -> None:
         """Write a call, if it is new."""
-        said = {"service": service, "operation": operation, "names": names, "via": list(dict.fromkeys(via))}
+        by = {how: list(dict.fromkeys(functions)) for how, functions in callers.items()}
+        said = {"service": service, "operation": operation, "names": names, **by}
         line = json.dumps(said, sort_keys=True) + "\n"
         with self._lock:
             if line in self._seen:
@@ -187,7 +204,7 @@ class Names:
     """
 
     def __init__(self, settings: Any) -> None:
-        self._words: dict[str, str] = {}
+        self._words: dict[str, list[str]] = {}
         self._uris: list[tuple[str, str]] = []
         for name, value in self._told(settings):
             if not isinstance(value, str) or not value:
@@ -195,8 +212,8 @@ class Names:
             if value.startswith(("s3://", "s3a://")):
                 self._uris.append((value.partition("//")[2].rstrip("/"), name))
             else:
-                self._words.setdefault(value, f"{{{name}}}")
-                self._words.setdefault(value.rpartition(":")[2].rpartition("/")[2], f"{{{name}}}")
+                for word in dict.fromkeys((value, value.rpartition(":")[2].rpartition("/")[2])):
+                    self._words.setdefault(word, []).append(name)
         self._uris.sort(key=lambda one: -len(one[0]))
 
     @staticmethod
@@ -217,7 +234,7 @@ class Names:
             if last in ("Bucket", "Key", "Prefix") and path == last:
                 place[last] = value
             else:
-                found.setdefault(path, set()).add(self._word(value))
+                found.setdefault(path, set()).add(self._word(value, last))
         if "Bucket" in place:
             bucket, key = place["Bucket"], place.get("Key")
             if key is not None:
@@ -226,19 +243,21 @@ class Names:
                 found["bucket"] = {self._uri(bucket)}
                 if "Prefix" in place:
                     found["prefix"] = {self._uri(f"{bucket}/{place['Prefix']}")}
+        if params.get("Tags"):
+            found["tagged"] = {"yes"}
         return {path: sorted(values) for path, values in sorted(found.items())}
 
-    def _word(self, value: str) -> str:
-        if value in self._words:
-            return self._words[value]
-        last = re.split(r"[:/]", value)[-1]
-        if last in self._words:
-            return self._words[last]
+    def _word(self, value: str, parameter: str) -> str:
+        wanted = SETTINGS_OF.get(parameter, ("",))
+        for text in (value, re.split(r"[:/]", value)[-1]):
+            found = [name for name in self._words.get(text, ()) if any(one in name for one in wanted)]
+            if found:
+                return f"{{{found[0]}}}"
         return _CHANCE.sub("~", value.partition("://")[2].partition("/")[2] if "://" in value else value)
 
     def _uri(self, place: str, cut: bool = False) -> str:
         for uri, name in self._uris:
-            if place == uri or place.startswith(f"{uri}/"):
+            if place == uri or place.startswith((f"{uri}/", f"{uri}-")):
                 return f"{{{name}}}" + _folders(place[len(uri) :], cut)
         bucket, _, rest = place.partition("/")
         for uri, name in self._uris:
@@ -299,6 +318,13 @@ def _threads_know_who_started_them() -> None:
 
 def _inherited() -> tuple[str, ...]:
     return getattr(threading.current_thread(), "via", ())
+
+
+def _is_botocores_own(frame: FrameType | None) -> bool:
+    """Say whether botocore asks, of itself, where a bucket is that it was refused: it can do without."""
+    while frame is not None and frame.f_code.co_name != "get_bucket_region":
+        frame = frame.f_back
+    return frame is not None
 
 
 def _stack(frame: FrameType | None) -> tuple[str, ...]:

@@ -1,0 +1,105 @@
+"""Whose call it is: each function that the code is entered by is a task, and each task has its policies.
+
+A call is the task's whose mark is the first of `MARKS` to be found among the functions that led to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+#: What a task runs with.
+POLICIES: dict[str, tuple[str, ...]] = {
+    "producer": ("firs.ProducerPolicy",),
+    "consumer": ("firs.ConsumerPolicy",),
+    "replay": ("firs.ReplayPolicy",),
+    "loader": ("firs.LoaderPolicy",),
+    "history setup": ("firs.HistorySetupPolicy",),
+    "watcher": ("firs.WatchPolicy",),
+    "reconciler": ("firs.ReconcilePolicy",),
+    "flow logs": ("network.FlowRole",),
+    "Firehose": ("firs.FirehoseRole",),
+    "Redshift": ("firs.RedshiftRole",),
+    "job": ("emr.RuntimeRole",),
+    "migration": ("emr.RuntimeRole", "migration.MigrationPolicy"),
+    "EMR": ("emr.ServiceRole",),
+    "EMR node": ("emr.NodeRole",),
+    "DMS, its secret": ("migration.DmsSecretRole",),
+    "DMS, its target": ("migration.DmsTargetRole",),
+    "analyst": ("adhoc.Analyst",),
+    "SQL setup": ("adhoc.Analyst", "adhoc.Setup"),
+    "Flink": ("analytics.Role",),
+    "QuickSight": ("quicksight.ReaderRole",),
+    "Scheduler": ("schedules.SchedulerRole",),
+    "Step Functions": ("schedules.MachineRole",),
+}
+
+#: Tasks of the person who runs the environment, whose rights are the account's to give.
+PEOPLE = frozenset({"operator"})
+
+#: Modules that are of no task, but of those that call them.
+SHARED = ("crime_jobs.sealing:", "crime_jobs.aws:", "crime_jobs.guard:", "crime_jobs.executors:")
+
+MARKS: Sequence[tuple[str, str]] = (
+    ("fir_producer.lambda_handler", "producer"),
+    ("fir_producer.", "producer"),
+    ("crime_jobs.stream.watch:", "watcher"),
+    ("crime_jobs.stream.reconcile:", "reconciler"),
+    ("crime_jobs.stream.hops:", "reconciler"),
+    ("crime_jobs.stream.replay:", "replay"),
+    *(
+        (f"crime_jobs.stream.deadletters:{name}", "replay")
+        for name in ("receive", "open", "delete", "put_back")
+    ),
+    ("crime_jobs.stream.deadletters:put_back_all", "replay"),
+    ("crime_jobs.stream._firehose:", "history setup"),
+    ("crime_jobs.cli_stream_history:setup", "history setup"),
+    ("crime_jobs.stream.history:setup", "history setup"),
+    ("crime_jobs.stream.history:", "loader"),
+    ("crime_jobs.stream._objects:", "loader"),
+    ("crime_jobs.stream._redshift:setup", "history setup"),
+    ("crime_jobs.stream._redshift:", "loader"),
+    ("crime_jobs.stream.analytics.", "operator"),
+    ("crime_jobs.stream.", "consumer"),
+    ("crime_jobs.migrate.dms:", "operator"),
+    ("crime_jobs.migrate._dms_", "operator"),
+    ("crime_jobs.migrate.", "migration"),
+    ("crime_jobs.jobs.reconcile:", "job"),
+    ("crime_jobs.job:", "job"),
+    ("crime_jobs.outcome:", "job"),
+    ("crime_jobs.adhoc.setup:", "SQL setup"),
+    ("crime_jobs.adhoc.quicksight.", "operator"),
+    ("crime_jobs.adhoc.", "analyst"),
+    ("crime_jobs.emr.", "operator"),
+    ("crime_jobs.cloud.", "operator"),
+)
+
+
+def task(via: Sequence[str], made: Sequence[str] = ()) -> str | None:
+    """Return whose call it is.
+
+    Parameters
+    ----------
+    via
+        The functions that led to the call, as ``module:function``.
+    made
+        Those that led to the making of its client, asked if the others say nothing.
+    """
+    for functions in (via, made):
+        for mark, name in MARKS:
+            if any(one == mark or (mark[-1] in ".:_" and one.startswith(mark)) for one in functions):
+                return name
+    return None
+
+
+def is_the_guards(said: Mapping[str, object], via: Sequence[str]) -> bool:
+    """Say whether a call only asks where a bucket is.
+
+    That is answered when it is refused, too
+    (https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html), so that it needs no permission.
+    """
+    return said["operation"] == "HeadBucket" and any(one.startswith("crime_jobs.guard:") for one in via)
+
+
+def is_nobodys(via: Sequence[str], made: Sequence[str]) -> bool:
+    """Say whether a test called a part that every task shares, and no task did."""
+    return all(one.startswith(SHARED) for one in (*made, *via))
