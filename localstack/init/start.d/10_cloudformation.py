@@ -1,7 +1,8 @@
-"""What CloudFormation made of a change that failed goes away again, as on AWS: run within LocalStack when it starts.
+"""What CloudFormation made of a change that failed goes again, as on AWS: run in LocalStack when it starts.
 
-LocalStack 4.9 says ROLLBACK_COMPLETE and leaves all there; and after a failed update it forgets what it had not yet
-looked at. What a failed update had changed in a resource that was there is not changed back, as AWS would.
+LocalStack 4.9 says ROLLBACK_COMPLETE and leaves all there; and after a failed update it forgets what it had
+not yet looked at. What a failed update had changed in a resource that was there is not changed back, as AWS
+would.
 """
 
 from localstack.aws.api.cloudformation import ChangeAction, ChangeSetType, ResourceStatus
@@ -60,9 +61,14 @@ def executed(self):
 
     stack.set_stack_status = say
     try:
-        return execute(self)
+        result = execute(self)
     finally:
         del stack.set_stack_status
+    if result.failure_message and update:  # the stack is what it was, by its parameters and resources too
+        self._change_set.resolved_parameters = stack.resolved_parameters
+        for name in result.resources.keys() - (self._before_resolved_resources or {}).keys():
+            del result.resources[name]
+    return result
 
 
 Executor.process, Executor._execute_resource_change, Executor.execute = processed, changed, executed
