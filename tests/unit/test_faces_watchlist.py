@@ -1,0 +1,383 @@
+"""The audit's chain, what a killed run leaves, and the patience with the engine; without a server.
+
+`tests/localstack/test_faces_watchlist.py` has the whole with the engine, DynamoDB and S3.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from crime_jobs import settings
+from crime_jobs.errors import AwsRefused, JobFailed
+from crime_jobs.faces import audit as audits
+from crime_jobs.faces._reconcile import Reconciled, reconcile
+from crime_jobs.faces.audit import Audit, Unexpected
+from crime_jobs.faces.engine import Engine, Enrolled, S3Place, UnfitPicture, external_id
+from crime_jobs.faces.people import Face, Person, Secrets, State
+from crime_jobs.faces.places import Photograph, open_place
+from crime_jobs.faces.withdraw import _check_reason
+from crime_jobs.model.faces import FaceSettings, Purpose, WatchList
+from tests.conftest import ROOT
+from tests.photographs import file, head
+from tests.unit.rekognition_engine import Served, serve
+
+SETTINGS = settings.load("local", {"region": "us-east-1"}, environ={}, folder=ROOT)
+
+
+class Table:
+    """As much of DynamoDB as the audit asks: items of a partition in order, transactions of conditional puts."""
+
+    def __init__(self) -> None:
+        self.items: dict[tuple[str, int], dict[str, Any]] = {}
+        self.others: dict[str, bool] = {}
+        self.before: Any = lambda: None
+
+    def query(self, **asked: Any) -> dict[str, Any]:
+        assert asked["ConsistentRead"]
+        day = asked["ExpressionAttributeValues"][":day"]["S"]
+        found = [self.items[key] for key in sorted(self.items) if key[0] == day]
+        found = found if asked["ScanIndexForward"] else found[::-1]
+        return {"Items": found[: asked.get("Limit", len(found))]}
+
+    def transact_write_items(self, TransactItems: list[dict[str, Any]]) -> None:  # noqa: N803 - as boto3's
+        run, self.before = self.before, lambda: None
+        run()
+        reasons = []
+        for item in TransactItems:
+            if "Put" in item:
+                key = (item["Put"]["Item"]["day"]["S"], int(item["Put"]["Item"]["line"]["N"]))
+                fails = key in self.items
+            else:
+                fails = not self.others.get(item["ConditionCheck"]["Key"], True)
+            reasons.append({"Code": "ConditionalCheckFailed"} if fails else {"Code": "None"})
+        if any(reason["Code"] != "None" for reason in reasons):
+            error = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
+            raise ClientError(error, "TransactWriteItems")
+        for item in TransactItems:
+            if "Put" in item:
+                put = item["Put"]["Item"]
+                self.items[put["day"]["S"], int(put["line"]["N"])] = dict(put)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 24, 23, 59, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def an_audit(table: Table, clock: Clock) -> Audit:
+    made = Audit(SETTINGS, FaceSettings(), clock)
+    made._client, made._who = table, "arn:aws:sts::111122223333:assumed-role/desk/asha"
+    return made
+
+
+def test_lines_go_on_over_the_days_and_name_who_and_what() -> None:
+    table, clock = Table(), Clock()
+    audit = an_audit(table, clock)
+    audit.write("enrol", watch_list="missing", people=2)
+    clock.now += timedelta(days=3)
+    audit.write("withdraw", person="ab" * 16)
+    found = list(audit.lines())
+    assert [(line.day, line.line, line.action) for line in found] == [
+        ("2026-11-24", 1, "enrol"),
+        ("2026-11-24", 2, audits.ENDS),
+        ("2026-11-27", 3, "withdraw"),
+    ]
+    assert found[0].row()["facts"] == {"people": 2, "watch_list": "missing"}
+    assert found[0].who.endswith("/asha")
+    assert [line.line for line in audit.lines(since="2026-11-25")] == [3]
+    assert [line.line for line in audit.lines(until="2026-11-25")] == [1, 2]
+    told = audit.verify()
+    assert (told.lines, told.broken, told.head) == (3, None, found[-1].hash)
+
+
+def test_two_writers_at_midnight_do_not_part_the_chain() -> None:
+    table, early, late = Table(), Clock(), Clock()
+    one, other = an_audit(table, early), an_audit(table, late)
+    one.write("first")
+    late.now += timedelta(minutes=2)  # it is the next day there already
+    table.before = lambda: other.write("of the new day")
+    one.write("of a slow clock")  # found its place taken, and goes on from the new day
+    assert [line.action for line in one.lines()] == [
+        "first",
+        audits.ENDS,
+        "of the new day",
+        "of a slow clock",
+    ]
+    assert one.verify().broken is None
+    assert len({line.line for line in one.lines()}) == 4
+
+
+def test_many_threads_write_one_chain() -> None:
+    table, clock = Table(), Clock()
+    audit = an_audit(table, clock)
+    work = [threading.Thread(target=audit.write, args=(f"n{n}",)) for n in range(12)]
+    for thread in work:
+        thread.start()
+    for thread in work:
+        thread.join()
+    assert audit.verify() == audits.Verified(12, list(audit.lines())[-1].hash)
+
+
+def test_what_the_line_is_about_is_written_with_it_or_not_at_all() -> None:
+    table, clock = Table(), Clock()
+    audit = an_audit(table, clock)
+    check = {"ConditionCheck": {"Key": "person"}}
+    table.others["person"] = False
+    with pytest.raises(Unexpected) as caught:
+        audit.transact([check], "decide")
+    assert caught.value.found == {0: {}}
+    assert table.items == {}
+    table.others["person"] = True
+    audit.transact([check], "decide")
+    assert audit.verify().lines == 1
+
+
+def test_a_line_that_never_finds_its_place_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    table, clock = Table(), Clock()
+    audit, other = an_audit(table, clock), an_audit(table, clock)
+    monkeypatch.setattr(audits, "_ATTEMPTS", 3)
+    monkeypatch.setattr(audits, "_PAUSE", 0)
+
+    def always() -> None:  # the other one is faster, whenever we try
+        other.write("faster")
+        table.before = always
+
+    table.before = always
+    with pytest.raises(JobFailed, match="others wrote theirs 3 times first"):
+        audit.write("slow")
+    assert [line.action for line in audit.lines()] == ["faster"] * 3
+
+
+def test_another_refusal_is_no_lost_race() -> None:
+    class Denied(Table):
+        def transact_write_items(self, TransactItems: list[dict[str, Any]]) -> None:  # noqa: N803
+            raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "TransactWriteItems")
+
+    with pytest.raises(AwsRefused, match="Writing the audit line"):
+        an_audit(Denied(), Clock()).write("enrol")
+
+
+def written(days: int = 3) -> tuple[Table, Audit]:
+    table, clock = Table(), Clock()
+    audit = an_audit(table, clock)
+    for _ in range(days):
+        audit.write("enrol", people=1)
+        audit.write("withdraw", person="p")
+        clock.now += timedelta(days=1)
+    return table, audit
+
+
+@given(st.data())
+@hypothesis_settings(suppress_health_check=[HealthCheck.too_slow])
+def test_a_line_that_was_changed_or_taken_out_is_found(data: st.DataObject) -> None:
+    table, audit = written()
+    lines = sorted((key for key in table.items if key[0] != audits.DAYS), key=lambda key: key[1])
+    key = data.draw(st.sampled_from(lines[:-1]))  # that the last one is cut off, a chain can't tell
+    how = data.draw(
+        st.sampled_from(["delete", "who", "at", "action", "facts", "before", "hash", "rewritten"])
+    )
+    if how == "delete":
+        del table.items[key]
+    elif how == "rewritten":  # with a hash that fits
+        line = replace(audits._line(table.items[key]), who="arn:aws:iam::111122223333:user/mallory")
+        table.items[key] = audits._item(line)
+    else:
+        table.items[key] = {**table.items[key], how: {"S": "changed"}}
+    broken = audit.verify().broken
+    assert broken in (key[1], key[1] + 1)
+
+
+def test_a_day_that_was_taken_out_is_found() -> None:
+    table, audit = written()
+    table.items = {key: item for key, item in table.items.items() if "20261125" not in f"{key[1]}"}
+    assert audit.verify().broken == 4
+    table, audit = written()
+    table.items = {key: item for key, item in table.items.items() if key[0] != "2026-11-25"}
+    assert audit.verify().broken == 4
+
+
+def test_a_listed_day_without_lines_stops_whoever_would_write_on() -> None:
+    table, audit = written(1)
+    table.items = {key: item for key, item in table.items.items() if key[0] == audits.DAYS}
+    with pytest.raises(JobFailed, match="lines were removed"):
+        audit.write("enrol")
+
+
+class Collection:
+    def __init__(self, *faces: Enrolled) -> None:
+        self.there, self.removed = list(faces), list[str]()
+
+    def faces(self, _: str) -> Iterator[Enrolled]:
+        yield from self.there
+
+    def delete_faces(self, _: str, ids: list[str]) -> int:
+        self.removed += ids
+        return len(ids)
+
+
+class Rows:
+    def __init__(self, *people: Person) -> None:
+        self.rows = {person.person_id: person for person in people}
+
+    def everyone(self, _: str) -> list[Person]:
+        return list(self.rows.values())
+
+    def save(self, person: Person) -> Person:
+        self.rows[person.person_id] = person
+        return person
+
+
+LIST = WatchList(
+    name="missing",
+    purpose=Purpose.MISSING_PERSON,
+    collection="crime-jobs-missing",
+    engine="dlib",
+    engine_version="1",
+)
+
+
+def somebody(number: int, *faces: Face, state: State = State.ACTIVE) -> Person:
+    return Person("missing", f"{number:032x}", state, date(2030, 1, 1), faces)
+
+
+def test_what_a_killed_run_left_is_brought_together() -> None:
+    digests = [f"{n:032x}" * 2 for n in range(10, 16)]
+    known, waiting, lost, gone, nobody, other = digests
+    first, second, off = somebody(1), somebody(2), somebody(3, state=State.WITHDRAWING)
+    first = replace(first, faces=(Face(known, "k", "m"), Face(waiting, "", "m"), Face(lost, "l", "m")))
+    second = replace(second, faces=(Face(gone, "", "m"),))
+    there = Collection(
+        Enrolled("k", external_id(first.person_id, known)),
+        Enrolled("w", external_id(first.person_id, waiting)),
+        Enrolled("again", external_id(first.person_id, known)),
+        Enrolled("n", external_id(f"{9:032x}", nobody)),
+        Enrolled("o", external_id(off.person_id, other)),
+        Enrolled("foreign", "somebody-elses"),
+    )
+    rows = Rows(first, second, off)
+    told = reconcile(there, rows, LIST)  # type: ignore[arg-type]
+    assert told == Reconciled(adopted=1, orphans=3, lost=1)
+    assert rows.rows[first.person_id].faces == (Face(known, "k", "m"), Face(waiting, "w", "m"))
+    assert rows.rows[second.person_id].faces == ()
+    assert Counter(there.removed) == Counter(["again", "n", "o"])
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.booleans()), max_size=12),
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), max_size=12),
+)
+def test_after_it_rows_and_collection_say_the_same(
+    told: list[tuple[int, int, bool]], there: list[tuple[int, int]]
+) -> None:
+    people = {n: somebody(n) for n in range(4)}
+    for n, digest, has_id in dict.fromkeys(told):
+        face = Face(f"{digest:032x}" * 2, f"f{n}-{digest}-0" if has_id else "", "m")
+        if all(one.digest != face.digest for one in people[n].faces):
+            people[n] = replace(people[n], faces=(*people[n].faces, face))
+    seen: Counter[tuple[int, int]] = Counter()
+    faces = []
+    for n, digest in there:
+        faces.append(
+            Enrolled(f"f{n}-{digest}-{seen[n, digest]}", external_id(f"{n:032x}", f"{digest:032x}" * 2))
+        )
+        seen[n, digest] += 1
+    collection, rows = Collection(*faces), Rows(*people.values())
+    reconcile(collection, rows, LIST)  # type: ignore[arg-type]
+    left = {one.face_id for one in faces} - set(collection.removed)
+    assert left == {face.face_id for person in rows.rows.values() for face in person.faces}
+    collection = Collection(*[one for one in faces if one.face_id in left])
+    assert reconcile(collection, rows, LIST) == Reconciled()  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serve(tmp_path_factory.mktemp("engine")) as served:
+        yield served
+
+
+@pytest.fixture
+def patient(engine: Served, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Engine, list[float]]]:
+    """An engine whose waiting is written down instead."""
+    for name, value in (("ACCESS_KEY_ID", "test"), ("SECRET_ACCESS_KEY", "test")):
+        monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_REKOGNITION", engine.address)
+    waited: list[float] = []
+    yield Engine(SETTINGS, FaceSettings(engine="on-premises"), lambda _: 0.25, waited.append), waited
+    engine.control.clear_faults()
+
+
+@pytest.mark.parametrize(
+    "code", ["ThrottlingException", "ProvisionedThroughputExceededException", "InternalServerError"]
+)
+def test_a_call_that_is_put_off_is_made_again_and_paid_again(
+    code: str, engine: Served, patient: tuple[Engine, list[float]]
+) -> None:
+    asked, waited = patient
+    engine.control.add_fault({"operation": "DetectFaces", "code": code, "times": 2})
+    assert len(asked.detect(file(head()))) == 1
+    assert asked.calls == {"detect_faces": 3}
+    assert waited.count(0.25) == 3  # each attempt in its turn
+    assert len(waited) == 5
+
+
+def test_a_refusal_for_good_is_told_at_once_and_says_nothing_of_the_picture(
+    engine: Served, patient: tuple[Engine, list[float]]
+) -> None:
+    asked, _ = patient
+    engine.control.add_fault({"operation": "DetectFaces", "code": "AccessDeniedException", "times": 1})
+    with pytest.raises(AwsRefused, match="Finding faces"):
+        asked.detect(b"x")
+    place = S3Place("secret-bucket", "canary/name.jpg")
+    with pytest.raises(UnfitPicture) as caught:
+        asked.detect(place)
+    assert "canary" not in f"{caught.value}{place!r}"
+    for wrong in (b"", b"no picture", b"x" * (5 * 1024**2 + 1)):
+        with pytest.raises(UnfitPicture):
+            asked.detect(wrong)
+
+
+def test_nothing_that_is_sealed_or_a_place_is_in_a_repr() -> None:
+    canary = "canary-1"
+    shown = [
+        Secrets(canary, canary, canary, {"d": canary}),
+        Person("missing", "p", State.ACTIVE, date(2030, 1, 1), sealed=canary),
+        Photograph(canary.encode(), "mark"),
+        S3Place(canary, canary, canary),
+    ]
+    assert canary not in repr(shown)
+
+
+def test_a_folder_gives_no_photograph_from_outside_it(tmp_path: Path) -> None:
+    (tmp_path / "outside.jpg").write_bytes(b"secret")
+    folder = tmp_path / "watch"
+    folder.mkdir()
+    (folder / "link.jpg").symlink_to(tmp_path / "outside.jpg")
+    (folder / "own.jpg").write_bytes(b"own")
+    place = open_place(str(folder / "manifest.csv"), SETTINGS)
+    assert place.read("own.jpg").content == b"own"
+    assert place.read("own.jpg").mark == place.marks()["own.jpg"]
+    for name in ("link.jpg", "not-there.jpg", "../outside.jpg"):
+        with pytest.raises(Exception, match="^The photograph is not there.$") as caught:
+            place.read(name)
+        assert name not in str(caught.value)
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "x" * 501, "two\nlines"])
+def test_a_withdrawal_has_a_reason(reason: str) -> None:
+    with pytest.raises(Exception, match="has a reason of 1 to 500"):
+        _check_reason(reason)
