@@ -50,13 +50,10 @@ class Page:
     ) -> None:
         self.session = Session()
         self._listening = _listen(port)
+        #: Port of 127.0.0.1.
+        self.port = int(self._listening.getsockname()[1])
         self._idle, self._tell = idle_minutes * 60, tell
         self._server = _server(app_of(desk, self.session, tell))
-
-    @property
-    def port(self) -> int:
-        """Port of 127.0.0.1."""
-        return int(self._listening.getsockname()[1])
 
     @property
     def address(self) -> str:
