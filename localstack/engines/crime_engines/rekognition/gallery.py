@@ -106,10 +106,10 @@ class Gallery:
         left_out = -1 if without is None else self._places.get(without, -1)
         if left_out >= 0:
             squares[left_out] = np.inf
-        limit = farthest(threshold) ** 2
-        if most < count:
-            limit = min(limit, float(np.partition(squares, most - 1)[most - 1]))
-        near = np.flatnonzero(squares <= limit + _SLACK)
+        near = np.flatnonzero(squares <= farthest(threshold) ** 2 + _SLACK)
+        if len(near) > most:
+            inside = squares[near]
+            near = near[inside <= np.partition(inside, most - 1)[most - 1] + _SLACK]
         near = near[near != left_out]
         exact = np.linalg.norm(self._rows[near].astype(np.float64) - asked.astype(np.float64), axis=1)
         order = sorted(zip(exact.tolist(), (self._names[place] for place in near), strict=True))
