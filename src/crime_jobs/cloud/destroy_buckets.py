@@ -78,7 +78,7 @@ def empty(client: Any, bucket: str) -> int:
                 refused += [error for one in done for error in one.result()]
         refused += [error for one in running for error in one.result()]
     for upload in _uploads(client, bucket):
-        client.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+        _abort(client, bucket, upload)
     if refused:
         # No key: it may be the name of a photograph.
         codes = sorted({str(error.get("Code")) for error in refused})
@@ -100,6 +100,16 @@ def _delete(client: Any, bucket: str, batch: list[dict[str, str]]) -> list[dict[
     said = client.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True})
     gone = {"NoSuchKey", "NoSuchVersion"}  # another destroy was faster
     return [error for error in said.get("Errors", []) if error.get("Code") not in gone]
+
+
+def _abort(client: Any, bucket: str, upload: dict[str, Any]) -> None:
+    from botocore.exceptions import ClientError
+
+    try:
+        client.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchUpload":  # it ended, or another destroy was faster
+            raise
 
 
 def _uploads(client: Any, bucket: str) -> Iterator[dict[str, Any]]:

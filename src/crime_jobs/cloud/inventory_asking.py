@@ -147,14 +147,16 @@ class Asking:
         """
         found: list[tuple[Kind, Found]] = []
         silent: list[Unasked] = []
+        away: Exception | None = None
         for kind in kinds:
             try:
+                if away:  # its other kinds would wait as long for the same answer
+                    raise away
                 with aws.refusals(f"Listing each {kind.name}"):
                     listed = list(kind.find(self.place(kind, region)))
             except (AwsRefused, WrongUsage) as error:
                 silent.append(unasked(kind, region, error, f"each {kind.name}"))
-                if _is_away(error):
-                    break  # its other kinds would wait as long for the same answer
+                away = None if code_of(error) else error
                 continue
             tagged, untagged = self._tagged(kind, region, listed)
             found += [(kind, one) for one in tagged if kind.everywhere or is_there(one, region)]
@@ -255,11 +257,6 @@ def is_denied(error: BaseException) -> bool:
     """Tell whether an error says that these credentials may not."""
     code = code_of(error)
     return "AccessDenied" in code or code in {"UnauthorizedOperation", "AuthorizationError", "403"}
-
-
-def _is_away(error: BaseException) -> bool:
-    """Tell whether a service as a whole does not answer: it can't be reached, or is not there."""
-    return not code_of(error) or _is_missing(error)
 
 
 def _is_missing(error: BaseException) -> bool:

@@ -130,17 +130,25 @@ def unheard(unasked: Iterable[Unasked]) -> list[str]:
         Of an inventory.
     """
     return [
-        f"Could not be asked: {what} of {service} in {where}: {why}."
-        for (service, what, why), where in _together(unasked).items()
+        f"Could not be asked: {_listed(what)} of {service} in {_where(where)}: {why}."
+        for (service, where, why), what in _together(unasked).items()
     ]
 
 
-def _together(unasked: Iterable[Unasked]) -> dict[tuple[str, str, str], str]:
-    """Say once what several regions say alike."""
+def _together(unasked: Iterable[Unasked]) -> dict[tuple[str, tuple[str, ...], str], list[str]]:
+    """Say once what several regions say alike, and once what is said of several kinds."""
     regions: dict[tuple[str, str, str], list[str]] = {}
     for one in unasked:
         regions.setdefault((one.service, one.what, one.why), []).append(one.region)
-    return {
-        said: ", ".join(where) if len(where) <= _FEW else f"{len(where)} regions"
-        for said, where in regions.items()
-    }
+    kinds: dict[tuple[str, tuple[str, ...], str], list[str]] = {}
+    for (service, what, why), where in regions.items():
+        kinds.setdefault((service, tuple(sorted(where)), why), []).append(what)
+    return kinds
+
+
+def _where(regions: Sequence[str]) -> str:
+    return ", ".join(regions) if len(regions) <= _FEW else f"{len(regions)} regions"
+
+
+def _listed(what: Sequence[str]) -> str:
+    return ", ".join([what[0], *(one.removeprefix("each ") for one in what[1:])])

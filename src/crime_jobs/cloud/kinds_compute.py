@@ -160,8 +160,8 @@ def _dms_tags(at: Place, one: Found) -> dict[str, str]:
     return tag_map(at.client.list_tags_for_resource(ResourceArn=one.arn)["TagList"])
 
 
-def _shown(at: Place, operation: str, members: str, id_of: str) -> Iterator[Found]:
-    for one in items(at.client, operation, members, AwsAccountId=at.account):
+def _shown(at: Place, operation: str, members: str, id_of: str, **request: str) -> Iterator[Found]:
+    for one in items(at.client, operation, members, AwsAccountId=at.account, **request):
         yield Found(
             one.get("Name", one[id_of]),
             one[id_of],
@@ -175,11 +175,11 @@ def _shown_tags(at: Place, one: Found) -> dict[str, str]:
     return tag_map(at.client.list_tags_for_resource(ResourceArn=one.arn)["Tags"])
 
 
-def _quicksight(name: str, listing: str, member: str, removing: str, id_of: str) -> Kind:
+def _quicksight(name: str, listing: str, member: str, removing: str, id_of: str, **request: str) -> Kind:
     return Kind(
         f"quicksight {name}",
         "quicksight",
-        lambda at: _shown(at, listing, member, id_of),
+        lambda at: _shown(at, listing, member, id_of, **request),
         remove=lambda at, it: getattr(at.client, removing)(AwsAccountId=at.account, **{id_of: it.id}),
         tags=_shown_tags,
     )
@@ -263,6 +263,8 @@ KINDS = (
     ),
     _quicksight("dashboard", "list_dashboards", "DashboardSummaryList", "delete_dashboard", "DashboardId"),
     _quicksight("analysis", "list_analyses", "AnalysisSummaryList", "delete_analysis", "AnalysisId"),
+    # AWS's own themes are listed too where none is asked for.
+    _quicksight("theme", "list_themes", "ThemeSummaryList", "delete_theme", "ThemeId", Type="CUSTOM"),
     _quicksight("data set", "list_data_sets", "DataSetSummaries", "delete_data_set", "DataSetId"),
     _quicksight("data source", "list_data_sources", "DataSources", "delete_data_source", "DataSourceId"),
     Kind(

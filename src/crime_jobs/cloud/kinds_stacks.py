@@ -49,6 +49,7 @@ TYPES = {
     "dms subnet group": "AWS::DMS::ReplicationSubnetGroup",
     "quicksight dashboard": "AWS::QuickSight::Dashboard",
     "quicksight analysis": "AWS::QuickSight::Analysis",
+    "quicksight theme": "AWS::QuickSight::Theme",
     "quicksight data set": "AWS::QuickSight::DataSet",
     "quicksight data source": "AWS::QuickSight::DataSource",
     "face collection": "AWS::Rekognition::Collection",

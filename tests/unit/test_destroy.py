@@ -1,0 +1,380 @@
+"""All of an environment goes, in order, and nothing else; what is refused, killed or kept is told and done right."""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from crime_jobs import cli_inventory
+from crime_jobs.cloud import destroy_stacks
+from crime_jobs.cloud.destroy import Destruction, Outcome
+from crime_jobs.errors import AwsRefused, CrimeJobsError, JobFailed, WrongUsage
+from tests.unit.cloud_account import AWAY, HOME, Account, key_arn, make_settings
+
+OURS = {"project": "crime-jobs", "environment": "trial"}
+KEPT = OURS | {"keep": "true"}
+TABLE, BUCKET, QUEUE = "AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SQS::Queue"
+BY_HAND = "by-hand-of-ravi"
+
+
+@pytest.fixture
+def account() -> Account:
+    """An environment: two stacks, one importing from the other, what they retain, and things by hand."""
+    made = Account()
+    fill(made)
+    return made
+
+
+def fill(account: Account) -> None:
+    holds = {"Files": (BUCKET, "files", ""), "Landing": (BUCKET, "landing-1", "Retain")}
+    account.add("stack", "crime-jobs-trial-storage", tags=OURS, holds=holds, exports=["files"])
+    queue = "https://sqs/123456789012/dead-letters"
+    holds = {"Events": (TABLE, "fir_events", "Retain"), "Queue": (QUEUE, queue, "")}
+    account.add("stack", "crime-jobs-trial-firs", tags=OURS, holds=holds, imports=["files"])
+    account.add(
+        "bucket", "files", tags=OURS, versions=[(f"k{n % 9}", str(n)) for n in range(2500)], uploads=["u"]
+    )
+    account.add("bucket", "landing-1", tags=OURS, versions=[("k", "1")])
+    account.add("table", "fir_events", tags=OURS, key=key_arn("key-1"))
+    account.add("queue", "dead-letters", tags=OURS)
+    account.add("key", "key-1", tags=OURS)
+    account.add("role", "crime-jobs-trial-emr")
+    account.add("log group", "/aws/lambda/crime-jobs-trial-x")
+    for kind in ("bucket", "table", "queue", "key", "role"):
+        account.add(kind, BY_HAND)
+
+
+def destruction(account: Account, env: str = "trial", **options: Any) -> Destruction:
+    asking = account.asking(make_settings(env))
+    return Destruction(asking, sleep=lambda seconds: None, patience=5, **options)
+
+
+def destroy(account: Account, **options: Any) -> Outcome:
+    it = destruction(account, **options)
+    return it.run(it.plan())
+
+
+def left(account: Account) -> set[tuple[str, str]]:
+    """What is there beside what was made by hand; a key that waits for its deletion is not."""
+    waits = {("key", name) for name, one in account.things["key", HOME].items() if one.get("state")}
+    return {(kind, name) for kind, name in account.everything() if name != BY_HAND} - waits
+
+
+def test_all_of_it_goes_and_nothing_made_by_hand(account: Account) -> None:
+    outcome = destroy(account)
+    outcome.check()
+    assert left(account) == set()
+    assert {kind for kind, name in account.everything() if name == BY_HAND} == {
+        *("bucket", "table", "queue", "key", "role")
+    }
+    assert account.things["key", HOME]["key-1"]["days"] == 30
+    assert outcome.removed == 9
+    assert destroy(account).removed == 0
+
+
+def test_what_starts_things_goes_first_and_logs_last(account: Account) -> None:
+    destroy(account)
+    changes = [operation for _, operation, _ in account.calls if re.match(r"delete_|schedule_", operation)]
+    order = [operation for number, operation in enumerate(changes) if operation not in changes[:number]]
+    assert order[:2] == ["delete_objects", "delete_stack"]  # a stack's bucket is empty before its stack goes
+    assert order[-3:] == ["delete_role", "schedule_key_deletion", "delete_log_group"]
+    stacks = [request["StackName"] for _, operation, request in account.calls if operation == "delete_stack"]
+    assert [re.search(r"trial-(\w+)", one)[1] for one in stacks] == ["firs", "storage"]  # type: ignore[index]
+
+
+def test_stacks_go_before_those_they_import_from_however_deep() -> None:
+    account = Account()
+    for number in range(5):
+        account.add(
+            "stack",
+            f"crime-jobs-trial-{number}",
+            tags=OURS,
+            exports=[f"e{number}"],
+            imports=[f"e{one}" for one in range(number)],
+        )
+    plan = destruction(account).plan()
+    assert [[row.found.name[-1] for row in wave] for wave in plan.stacks()] == [
+        ["4"],
+        ["3"],
+        ["2"],
+        ["1"],
+        ["0"],
+    ]
+
+
+def test_a_bucket_of_many_versions_is_emptied_in_batches_with_uploads_that_were_begun(
+    account: Account,
+) -> None:
+    destroy(account)
+    batches = [
+        len(request["Delete"]["Objects"])
+        for _, operation, request in account.calls
+        if operation == "delete_objects" and request["Bucket"] == "files"
+    ]
+    assert max(batches) <= 1000
+    assert account.names("bucket") == {BY_HAND}
+
+
+def test_what_is_marked_stays_with_all_that_it_needs(account: Account) -> None:
+    """A kept table keeps the key that it is sealed with; a kept bucket that its stack would delete, the stack."""
+    account.things["table", HOME]["fir_events"]["tags"] = KEPT
+    outcome = destroy(account, keep=["bucket:files"])
+    outcome.check()  # what somebody wished to keep is not left behind
+    assert left(account) == {
+        ("bucket", "files"),
+        ("stack", "crime-jobs-trial-storage"),
+        ("bucket", "landing-1"),
+        ("table", "fir_events"),
+        ("key", "key-1"),
+    }
+    assert {row.key: why for row, why in outcome.keep} == {
+        "table:fir_events": "tagged keep=true",
+        "key:key-1": "what table fir_events holds is sealed with it",
+        "bucket:files": "--keep",
+        "stack:crime-jobs-trial-storage": "would take bucket files with it",
+        "bucket:landing-1": "in stack crime-jobs-trial-storage",
+    }
+    assert len(account.things["bucket", ""]["files"]["versions"]) == 2500
+
+
+def test_a_stack_that_a_kept_one_imports_from_stays(account: Account) -> None:
+    outcome = destroy(account, keep=["stack:crime-jobs-trial-firs"])
+    outcome.check()
+    assert account.names("stack") == {"crime-jobs-trial-firs", "crime-jobs-trial-storage"}
+    assert account.names("queue") == {"dead-letters", BY_HAND}
+
+
+def test_a_slip_in_what_is_to_be_kept_stops_it_before_it_begins(account: Account) -> None:
+    before = account.everything()
+    with pytest.raises(WrongUsage, match="'bucket:fils'"):
+        destruction(account, keep=["bucket:fils"]).plan()
+    assert account.everything() == before
+
+
+def test_what_is_protected_is_told_and_lifted_only_when_asked(account: Account) -> None:
+    account.things["table", HOME]["fir_events"]["protected"] = True
+    account.things["stack", HOME]["crime-jobs-trial-storage"]["protected"] = True
+    outcome = destroy(account)
+    with pytest.raises(JobFailed, match="left: "):
+        outcome.check()
+    assert {row.key for row, why in outcome.stuck if "--lift-protection" in why} == {
+        "table:fir_events",
+        "stack:crime-jobs-trial-storage",
+    }
+    destroy(account, lift=True).check()
+    assert left(account) == set()
+
+
+def test_a_denied_call_in_the_middle_is_told_and_the_rest_goes_on(account: Account) -> None:
+    account.denied = {"delete_table"}
+    outcome = destroy(account)
+    with pytest.raises(AwsRefused, match="1 left: table fir_events") as refused:
+        outcome.check()
+    assert refused.value.exit_code == 4
+    assert "permission" in refused.value.hint
+    assert left(account) == {("table", "fir_events")}
+    account.denied = set()
+    destroy(account).check()
+    assert left(account) == set()
+
+
+def test_an_inventory_that_may_not_look_is_not_an_empty_one(account: Account) -> None:
+    destroy(account).check()
+    account.denied = {"list_tables"}
+    with pytest.raises(AwsRefused, match="each table of dynamodb could not be asked"):
+        destroy(account).check()
+
+
+def test_a_stack_that_fails_half_way_goes_without_what_it_can_not_remove(account: Account) -> None:
+    account.things["queue", HOME]["dead-letters"]["sticks"] = True
+    account.things["stack", HOME]["crime-jobs-trial-firs"]["status"] = "ROLLBACK_FAILED"
+    said: list[str] = []
+    destroy(account, tell=said.append).check()
+    assert "Stack crime-jobs-trial-firs can't remove Queue: it is not empty" in said
+    assert left(account) == set()
+
+
+def test_objects_under_a_lock_are_told_and_keep_only_their_bucket(account: Account) -> None:
+    one = account.things["bucket", ""]["landing-1"]
+    one["locked"] = set(one["versions"])
+    outcome = destroy(account)
+    with pytest.raises(JobFailed, match="1 versions of bucket landing-1 can't be deleted: AccessDenied"):
+        outcome.check()
+    assert left(account) == {("bucket", "landing-1")}
+
+
+@pytest.mark.parametrize("after", range(0, 14, 2))
+def test_killed_in_the_middle_it_goes_on(account: Account, after: int) -> None:
+    """Whichever change it was killed at: nothing is remembered but what is there."""
+    changes = 0
+
+    class Killed(BaseException):
+        pass
+
+    def kill(operation: str) -> None:
+        nonlocal changes
+        changes += re.match(r"delete_|schedule_|abort_", operation) is not None
+        if changes > after:
+            raise Killed
+
+    account.before = kill
+    with pytest.raises(Killed):
+        destroy(account)
+    account.before = lambda operation: None
+    destroy(account).check()
+    assert left(account) == set()
+    assert ("table", BY_HAND) in account.everything()
+
+
+def test_two_at_once_do_no_harm(account: Account) -> None:
+    account.latency = 0.001
+    outcomes: list[Outcome] = []
+    its = [destruction(account) for _ in range(2)]
+    plans = [it.plan() for it in its]
+
+    def run(it: Destruction, plan: Any) -> None:
+        outcomes.append(it.run(plan))
+
+    threads = [threading.Thread(target=run, args=pair) for pair in zip(its, plans, strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for outcome in outcomes:
+        outcome.check()
+    assert len(outcomes) == 2
+    assert left(account) == set()
+
+
+def test_another_environment_and_other_regions_are_left_alone_unless_asked() -> None:
+    account = Account()
+    account.add("table", "t", tags=OURS)
+    account.add("table", "p", tags={"project": "crime-jobs", "environment": "prod"})
+    account.add("table", "nobodys", tags={"project": "crime-jobs"})
+    account.add("table", "away", region=AWAY, tags=OURS)
+    outcome = destroy(account)
+    outcome.check()
+    assert left(account) == {("table", "p"), ("table", "nobodys"), ("table", "away")}
+    assert [row.key for row in outcome.others] == ["table:nobodys"]
+    destroy(account, everywhere=True).check()
+    assert left(account) == {("table", "p"), ("table", "nobodys")}
+
+
+TEXT = st.text("abcdefghijklmnopqrstuvwxyz-_.0123456789", min_size=1, max_size=20)
+TAGS = st.dictionaries(
+    st.sampled_from(["project", "environment", "owner", "Name"]),
+    st.sampled_from(["crime-jobs", "trial", "prod", "payroll", "ravi", ""]),
+)
+MADE = st.tuples(st.sampled_from(["bucket", "table", "queue", "key", "role", "log group"]), TEXT, TAGS)
+
+
+@settings(max_examples=40)
+@given(others=st.lists(MADE, max_size=8))
+def test_what_is_not_the_environments_is_never_touched(others: list[tuple[str, str, dict[str, str]]]) -> None:
+    """Made by hand with whatever name and tags, in the same account: all of it is there afterwards."""
+    account = Account()
+    fill(account)
+    theirs = {
+        (kind, name): tags
+        for kind, name, tags in others
+        if (kind, name) not in account.everything()
+        and not (tags.get("project") == "crime-jobs" and tags.get("environment") == "trial")
+        and not name.startswith(
+            ("crime-jobs-trial", "crime-jobs-fir-consumer", "fir_", "fir-", "crime-", "face_")
+        )
+    }
+    for (kind, name), tags in theirs.items():
+        account.add(kind, name, tags=tags)
+    destroy(account).check()
+    assert left(account) == set(theirs)
+    touched = {
+        str(value)
+        for _, operation, request in account.calls
+        if re.match(r"delete_|schedule_|update_|abort_", operation)
+        for value in request.values()
+    }
+    assert not touched & {name for _, name in theirs if len(name) > 3}
+
+
+def run(account: Account, monkeypatch: pytest.MonkeyPatch, *arguments: str, said: str = "") -> Any:
+    monkeypatch.setattr(cli_inventory, "settings_for", lambda env, **options: make_settings(env))
+    monkeypatch.setattr("crime_jobs.cloud.inventory_asking.aws.client", account.make)
+    monkeypatch.setattr(
+        "crime_jobs.cloud.inventory_asking.Asking.__init__.__kwdefaults__",
+        {"writes": False, "make": account.make},
+    )
+    import typer
+
+    app = typer.Typer()
+    cli_inventory.register(app)
+    return CliRunner().invoke(app, ["destroy", "--env", "trial", *arguments], input=said)
+
+
+@pytest.mark.parametrize("said", ["", "prod\n", "Trial\n", "y\n"])
+def test_without_the_environments_name_nothing_is_removed(
+    account: Account, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    before = account.everything()
+    result = run(account, monkeypatch, said=said)
+    assert isinstance(result.exception, WrongUsage)
+    assert account.everything() == before
+
+
+def test_with_it_all_goes(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(account, monkeypatch, said="trial\n").exit_code == 0
+    assert left(account) == set()
+
+
+@pytest.mark.parametrize("arguments", [("--yes",), ("--yes", "--name", "prod")])
+def test_a_script_says_it_twice(
+    account: Account, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    before = account.everything()
+    assert isinstance(run(account, monkeypatch, *arguments).exception, WrongUsage)
+    assert account.everything() == before
+    assert run(account, monkeypatch, "--yes", "--name", "trial").exit_code == 0
+    assert left(account) == set()
+
+
+def test_a_dry_run_shows_the_plan_and_changes_nothing(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = account.everything()
+    result = run(account, monkeypatch, "--dry-run", "--output", "csv", "--keep", "bucket:landing-1")
+    assert result.exit_code == 0
+    rows = [line.split(",") for line in result.stdout.splitlines()]
+    assert rows[1][:2] == ["stack", "crime-jobs-trial-firs"]
+    assert ["log group", "/aws/lambda/crime-jobs-trial-x"] in [row[:2] for row in rows]
+    assert "keep" in rows[-1]
+    assert account.everything() == before
+    assert not [call for call in account.calls if not re.match(r"get_|list_|describe_", call[1])]
+
+
+def test_a_stack_under_way_is_waited_for(account: Account) -> None:
+    one = account.things["stack", HOME]["crime-jobs-trial-firs"]
+    one["status"] = "UPDATE_IN_PROGRESS"
+    waited: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        one["status"] = "UPDATE_COMPLETE"
+
+    it = destruction(account)
+    row = next(row for row in it.plan().remove if row.found.name.endswith("firs"))
+    destroy_stacks.delete(account.asking(), row, lambda said: None, sleep)
+    assert waited
+    assert "crime-jobs-trial-firs" not in account.names("stack")
+
+
+def test_a_stack_that_never_ends_is_given_up_with_its_state(account: Account) -> None:
+    it = destruction(account)
+    row = next(row for row in it.plan().remove if row.found.name.endswith("firs"))
+    account.things["stack", HOME]["crime-jobs-trial-firs"]["status"] = "DELETE_IN_PROGRESS"
+    with pytest.raises(CrimeJobsError, match="DELETE_IN_PROGRESS"):
+        destroy_stacks.delete(account.asking(), row, lambda said: None, lambda seconds: None, patience=0)

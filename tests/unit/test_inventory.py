@@ -1,0 +1,199 @@
+"""What counts as the project's, what could not be asked, and that nothing is passed over silently."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crime_jobs.cloud import inventory_rows
+from crime_jobs.cloud.inventory import Inventory, take
+from crime_jobs.cloud.inventory_claims import names_of
+from crime_jobs.cloud.kinds import KINDS, by_service
+from tests.unit.cloud_account import AWAY, HOME, Account, make_settings
+
+OURS = {"project": "crime-jobs", "environment": "trial"}
+
+
+@pytest.fixture
+def account() -> Account:
+    return Account()
+
+
+def rows(account: Account, **options: Any) -> dict[str, tuple[str, str | None, str]]:
+    """Why each counts: by what, whose, in which stack; by kind and name."""
+    found = take(account.asking(), **options)
+    return {row.key: (row.claim.by, row.claim.environment, row.claim.stack) for row in found.rows}
+
+
+def test_what_counts_counts_by_its_stack_its_tags_or_its_name(account: Account) -> None:
+    holds = {"Queue": ("AWS::SQS::Queue", "https://sqs/123456789012/anything", "")}
+    account.add("stack", "crime-jobs-trial-firs", tags=OURS, holds=holds)
+    account.add("queue", "anything")
+    account.add("bucket", "police-lake-7", tags=OURS)
+    account.add("table", "fir_events")
+    account.add("table", "somebodys")
+    account.add("log group", "/aws/lambda/crime-jobs-trial-producer")
+    assert rows(account) == {
+        "stack:crime-jobs-trial-firs": ("tag", "trial", ""),
+        "queue:anything": ("stack", "trial", "crime-jobs-trial-firs"),
+        "bucket:police-lake-7": ("tag", "trial", ""),
+        "table:fir_events": ("name", "trial", ""),
+        "log group:/aws/lambda/crime-jobs-trial-producer": ("name", "trial", ""),
+    }
+
+
+def test_a_stack_holds_what_it_made_and_not_what_only_has_the_same_name(account: Account) -> None:
+    account.add("stack", "crime-jobs-trial-x", tags=OURS, holds={"T": ("AWS::DynamoDB::Table", "plain", "")})
+    account.add("table", "plain")
+    account.add("role", "plain")
+    account.add("table", "plain", region=AWAY)
+    found = take(account.asking(), everywhere=True)
+    assert [(row.key, row.region) for row in found.rows if row.found.name == "plain"] == [
+        ("table:plain", HOME)
+    ]
+
+
+def test_a_stack_made_by_hand_says_its_environment_in_its_parameter(account: Account) -> None:
+    account.add("stack", "crime-jobs-firs", parameters={"Environment": "trial"})
+    account.add("stack", "crime-jobs-emr", parameters={"Environment": "prod"})
+    account.add("stack", "payroll", parameters={"Environment": "trial"})
+    assert rows(account) == {
+        "stack:crime-jobs-firs": ("name", "trial", ""),
+        "stack:crime-jobs-emr": ("name", "prod", ""),
+    }
+
+
+def test_tags_speak_before_names(account: Account) -> None:
+    account.add("table", "fir_events", tags={"project": "a-university"})
+    account.add("table", "fir_alerts", tags={"environment": "prod"})
+    account.add("table", "fir_identities", tags={"project": "crime-jobs"})
+    assert rows(account) == {
+        "table:fir_alerts": ("name", "prod", ""),
+        "table:fir_identities": ("tag", "trial", ""),
+    }
+
+
+def test_a_name_that_is_longer_may_be_another_environments(account: Account) -> None:
+    account.add("queue", "crime-jobs-trial-2-x")
+    account.add("bucket", "x", tags={"project": "crime-jobs", "environment": "trial-2"})
+    assert rows(account)["queue:crime-jobs-trial-2-x"] == ("name", "trial-2", "")
+    account.gone("bucket", "s3", HOME, "x", "x")
+    assert rows(account)["queue:crime-jobs-trial-2-x"] == ("name", "trial", "")
+
+
+def test_a_name_like_ours_is_shown_and_is_nobodys(account: Account) -> None:
+    """Somebody's copy, and what another environment may have made: told, and left alone by destroy."""
+    for name in ("fir_events-restored", "crime-jobs-prod-x", "crime-jobs"):
+        account.add("table", name)
+    account.add("bucket", "lake")  # the settings point at it; whose it is they don't say
+    account.add("table", "crime-jobsx")
+    account.add("table", "fir_eventsx")
+    account.add("bucket", "fir_events")
+    assert rows(account) == {
+        "table:fir_events-restored": ("name", None, ""),
+        "table:crime-jobs-prod-x": ("name", None, ""),
+        "table:crime-jobs": ("name", None, ""),
+        "bucket:lake": ("name", None, ""),
+    }
+
+
+def test_in_another_region_a_default_name_may_be_another_environments(account: Account) -> None:
+    account.add("table", "fir_events", region=AWAY)
+    account.add("queue", "forgotten", region=AWAY, tags=OURS)
+    assert rows(account) == {}
+    assert rows(account, everywhere=True) == {
+        "table:fir_events": ("name", None, ""),
+        "queue:forgotten": ("tag", "trial", ""),
+    }
+
+
+def test_what_a_deleted_stack_left_behind_is_still_its_environments(account: Account) -> None:
+    tags = OURS | {"aws:cloudformation:stack-name": "crime-jobs-trial-firs"}
+    account.add("bucket", "kept-by-policy", tags=tags)
+    assert rows(account) == {"bucket:kept-by-policy": ("tag", "trial", "crime-jobs-trial-firs")}
+
+
+@given(
+    name=st.text("abcdefghijklmnopqrstuvwxyz0123456789-_.", min_size=1, max_size=40),
+    kind=st.sampled_from([kind.name for kind in KINDS]),
+)
+def test_no_other_name_is_taken_for_ours(name: str, kind: str) -> None:
+    names = names_of(make_settings())
+    said = names.claim(kind, name)
+    known = {*names.exact.get(kind, ()), *names.begins, *names.ours, *names.pointed.get(kind, ())}
+    begins = [one for one in known if name.startswith(one.removeprefix("alias/"))]
+    assert (said is not None) <= bool(begins)
+    if said and said.environment:
+        exact = {*names.exact.get(kind, ()), *names.begins}
+        assert any(name == one or (one in names.begins and name.startswith(one)) for one in exact)
+
+
+def test_a_service_that_is_not_there_is_told_once_and_the_others_are_asked(account: Account) -> None:
+    account.add("table", "fir_events")
+    found = take(account.asking(), everywhere=True)
+    assert [row.key for row in found.rows] == ["table:fir_events"]
+    asked = {"cloudformation", "s3", "dynamodb", "sqs", "kms", "logs", "iam", "ec2"}
+    assert {said.service for said in found.unasked} >= set(by_service()) - asked
+    said = inventory_rows.unheard(found.unasked)
+    rds = [line for line in said if " rds " in line]
+    assert rds == [
+        "Could not be asked: each database, database snapshot, database subnet group, database option group "
+        "of rds in ap-south-1, eu-west-1: what answers for it does not have it."
+    ]
+
+
+def test_what_is_denied_is_told_with_its_reason(account: Account) -> None:
+    account.add("bucket", "police-lake-7", tags=OURS)
+    account.denied = {"list_tables", "get_bucket_tagging"}
+    found = take(account.asking())
+    denied = {(said.service, said.what) for said in found.unasked if said.denied}
+    assert denied == {("dynamodb", "each table"), ("s3", "tags of the bucket police-lake-7")}
+    assert not found.rows
+
+
+def test_what_goes_between_the_list_and_the_look_is_left_out(account: Account) -> None:
+    account.add("table", "fir_events")
+    account.add("table", "fir_alerts")
+
+    def somebody(operation: str) -> None:
+        if operation == "describe_table":
+            account.things["table", HOME].pop("fir_events", None)
+
+    account.before = somebody
+    found = take(account.asking())
+    assert [row.key for row in found.rows] == ["table:fir_alerts"]
+    assert not [said for said in found.unasked if said.what.startswith("state of the table")]
+
+
+def shown(account: Account) -> tuple[list[dict[str, Any]], Inventory]:
+    found = take(account.asking())
+    return inventory_rows.rows_of(found.shown("trial")), found
+
+
+def test_a_row_says_what_it_costs_and_on_what_that_is_based(account: Account) -> None:
+    account.add("table", "fir_events", tags=OURS)
+    account.add("queue", "crime-jobs-fir-dead-letters")
+    table, queue = sorted(shown(account)[0], key=lambda row: str(row["kind"]), reverse=True)
+    assert table["usd_a_month"] == pytest.approx(4 * 0.25)
+    assert table["based_on"] == "4 GB at 0.25 a GB and month, Standard"
+    assert queue["usd_a_month"] is None
+    assert queue["based_on"] == "unknown: by use (requests)"
+
+
+def test_what_is_tagged_but_in_no_stack_is_said(account: Account) -> None:
+    account.add("bucket", "police-lake-7", tags=OURS)
+    account.add("bucket", "theirs", tags={"project": "crime-jobs", "environment": "prod"})
+    listed, found = shown(account)
+    assert [row["name"] for row in listed] == ["police-lake-7"]
+    notes = inventory_rows.notes(found, found.shown("trial"))
+    assert "Tagged, but in no stack: 1 of 1." in notes
+    assert len(found.shown("trial", others=True)) == 2
+
+
+def test_an_empty_account_has_an_empty_inventory(account: Account) -> None:
+    listed, found = shown(account)
+    assert listed == []
+    assert inventory_rows.sum_of(found.rows).startswith("0 resources, 0.00 USD a month")
