@@ -225,7 +225,10 @@ def explained(error: BaseException) -> Said | None:
         ``None`` for a defect of our own.
     """
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
+    if isinstance(error, ResponseParserError):  # its text holds the whole answer
+        return Said().fail("the answer is none of AWS's", "Is the endpoint right (AWS_ENDPOINT_URL…)?")
     if isinstance(error, WrongUsage):
         return Said().fail(error.message, error.hint)
     if isinstance(error, ClientError):

@@ -62,7 +62,7 @@ def _topic(where: Where, said: Said, arn: str) -> None:
     pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=arn)
     found = [one for page in pages for one in page["Subscriptions"]]
     # Who is not named here: an address is a person's.
-    pending = [one["Protocol"] for one in found if not str(one["SubscriptionArn"]).startswith("arn:")]
+    pending = [one["Protocol"] for one in found if _is_pending(sns, str(one["SubscriptionArn"]))]
     confirmed = len(found) - len(pending)
     if pending:
         said.fail(
@@ -78,6 +78,14 @@ def _topic(where: Where, said: Said, arn: str) -> None:
         said.ok("encrypted with a KMS key")
     else:
         said.warn("not encrypted at rest", "`crime-jobs deploy` sets it as the template says.")
+
+
+def _is_pending(sns: Any, subscription: str) -> bool:
+    """Tell whether nobody has confirmed it: such a one may have no ARN yet."""
+    if not subscription.startswith("arn:"):
+        return True
+    told = sns.get_subscription_attributes(SubscriptionArn=subscription)["Attributes"]
+    return bool(told.get("PendingConfirmation") == "true")
 
 
 def schedules(where: Where) -> Iterator[Probe]:

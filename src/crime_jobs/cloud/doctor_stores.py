@@ -10,6 +10,7 @@ from typing import Any
 from crime_jobs import aws
 from crime_jobs.cloud.doctor import Probe, Said, Where
 from crime_jobs.model import faces, streams
+from crime_jobs.region import RULE
 from crime_jobs.settings import Settings
 
 FIRS, FACES = "FIRs", "faces"
@@ -72,7 +73,8 @@ def _bucket(where: Where, said: Said, bucket: str) -> None:
     headers = there["ResponseMetadata"]["HTTPHeaders"]
     found = there.get("BucketRegion") or headers.get("x-amz-bucket-region")
     if found and found != where.settings.region:
-        said.fail(f"is in region {found}", "Everything of an environment is in one region: make one there.")
+        here = where.settings.region
+        said.fail(f"is in region {found}, the environment in {here}", f"Name a bucket in {here}. {RULE}")
         return
     said.ok(f"in {found}" if found else "there")
     said.ask(lambda said: _public(said, s3, bucket), "public access")
