@@ -60,10 +60,15 @@ class Told:
         }
 
 
-def called(services: Sequence[str], code: Code, otherwise: Mapping[str, set[str]]) -> set[str]:
+def called(
+    services: Sequence[str],
+    code: Code,
+    otherwise: Mapping[str, set[str]],
+    through: Sequence[str] = (),
+) -> set[str]:
     """The actions of IAM that calls need, by the names that boto3's clients have for them.
 
-    `otherwise` has those that IAM calls by another name.
+    `otherwise` has those that IAM calls by another name; `through` functions that are given an operation.
     """
     session = get_session()
     named = {
@@ -80,10 +85,12 @@ def called(services: Sequence[str], code: Code, otherwise: Mapping[str, set[str]
             for node in ast.walk(part):
                 if isinstance(node, ast.Attribute) and node.attr in named:
                     found.add(named[node.attr])
-                if (
-                    isinstance(node, ast.Call)
-                    and isinstance(node.func, ast.Attribute)
-                    and node.func.attr == "get_paginator"
-                ):
-                    found.add(named[ast.literal_eval(node.args[0])])
+                if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                    continue
+                first = node.args[0] if node.args else None
+                if node.func.attr == "get_paginator" and isinstance(first, ast.Constant):
+                    found.add(named[str(first.value)])
+                # Where a function makes all calls, the operation is the first of what it is given.
+                if node.func.attr in through and isinstance(first, ast.Constant):
+                    found.add(named[str(first.value)])
     return {action for one in found for action in otherwise.get(one, {one})}

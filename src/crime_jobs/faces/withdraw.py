@@ -16,8 +16,8 @@ from crime_jobs.faces.audit import Audit, Unexpected
 from crime_jobs.faces.engine import Engine, person_of
 from crime_jobs.faces.leads import Leads
 from crime_jobs.faces.people import OVER, People, Person, State, written
-from crime_jobs.faces.places import Remover
 from crime_jobs.faces.purpose import check_engine
+from crime_jobs.faces.removing import Remover
 from crime_jobs.model.faces import FaceSettings, WatchList
 
 if TYPE_CHECKING:
