@@ -21,6 +21,7 @@ from crime_jobs import (
     cli_faces,
     cli_faces_match,
     cli_faces_review,
+    cli_inventory,
     cli_migrate,
     cli_quicksight,
     cli_sql,
@@ -173,6 +174,7 @@ cli_faces_match.register(cli_faces.faces)
 cli_faces_review.register(cli_faces.faces)
 cli_quicksight.register(app)
 cli_deploy.register(app)
+cli_inventory.register(app)
 cli_stream.register(app)
 cli_stream_analytics.register(cli_stream.stream)
 cli_stream_consume.register(cli_stream.stream)
