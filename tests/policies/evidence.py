@@ -18,18 +18,34 @@ from tests.policies.evaluator import Call
 FOLDER = ROOT / "tests/data/calls"
 RECORDED, OTHERS = FOLDER / "recorded.json", FOLDER / "others.toml"
 
-#: What tests call by names that no setting says, and what that is: by parameter and name, as regular expressions.
+#: What tests call by names that no setting says, and what that is: the task's and the parameter's name, and the
+#: value, as regular expressions. What is by chance (a date, a table of the test's own) goes the same way.
 IN_TESTS = (
-    (r"TableName|RequestItems", r"alerts-~", "{stream.alerts_table}"),
-    (r"TopicArn", r".*:alerts-~(\.fifo)?", "{stream.topic}"),
-    (r"TopicArn", r".*:crime-jobs-migration.*", "{topic}"),
-    (r"StreamName|StreamARN", r"fir-~", "{stream.name}"),
-    (r"StreamName|StreamARN", r"fir-~-counts", "{stream.counts}"),
-    (r"DeliveryStreamName", r"fir-~-history", "{stream.name}-history"),
-    (r"object", r"crime-questions/results/(.*)", r"{sql.results}/\1"),
-    # Tables that are moved are called after a prefix of the test's own.
-    (r"TableName|RequestItems", r"t[0-9a-f]*~-(\w+)", r"crime-\1"),
+    (r".*", r".*TableName|RequestItems", r"alerts-~", "{stream.alerts_table}"),
+    (r"consumer|replay|watcher", r"TopicArn", r".*:alerts-~(\.fifo)?", "{stream.topic}"),
+    (r".*", r"StreamName|StreamARN", r"fir-~", "{stream.name}"),
+    (r".*", r"StreamName|StreamARN", r"fir-~-counts", "{stream.counts}"),
+    (r".*", r"DeliveryStreamName", r"fir-~-history", "{stream.name}-history"),
+    (r".*", r"object", r"crime-questions/results/.*", "{sql.results}/~"),
+    (r".*", r"object", r"(\{stream\.history\}(?:-loads)?)/.*", r"\1/~"),
+    (
+        r".*",
+        r"object",
+        r"\{stream\.history\|bucket\}/dead-letters/.*",
+        "{stream.history|bucket}/dead-letters/~",
+    ),
+    # A migration's own table keeps its name; those that are moved are called as their mapping says.
+    (r"migration", r".*TableName|RequestItems", r"(?!crime-jobs-).*", "crime-moved"),
+    (r"migration", r"TableArn", r"(.*:table/)[^/]*(.*)", r"\1crime-moved\2"),
+    (r"migration", r"ExportArn", r"(.*:table/)[^/]*/export/.*", r"\1crime-moved/export/~"),
+    (r"migration", r"SecretId", r".*", "{oracle_secret}"),
+    (r"migration", r"TopicArn", r".*", "{topic}"),
+    (r"migration", r"object|prefix", r".*/dynamodb/.*", "{landing}/dynamodb/~"),
+    (r"migration", r"bucket", r"no-such-bucket.*", "{landing|bucket}"),
+    (r"migration", r"object|prefix", r".*/export(?:/.*)?", "{logs}/export/~"),
 )
+#: Names that say nothing of what is called.
+BESIDE = frozenset({"StatementName", "Database", "QueryExecutionContext.Database"})
 
 
 @dataclass(frozen=True)
@@ -63,15 +79,21 @@ def read(folder: Path) -> Iterator[dict[str, Any]]:
             if tasks.is_the_guards(said, said["via"]):
                 continue
             task = tasks.task(said["via"], said["made"])
-            if task in tasks.PEOPLE or (task is None and tasks.is_nobodys(said["via"], said["made"])):
+            if (
+                task in tasks.PEOPLE
+                or task == tasks.NOBODY
+                or (task is None and tasks.is_nobodys(said["via"], said["made"]))
+            ):
                 continue
+            whose = task or f"nobody's: {' > '.join([*said['made'], *said['via']][-4:])}"
             call = {
-                "task": task or f"nobody's: {' > '.join([*said['made'], *said['via']][-4:])}",
+                "task": whose,
                 "service": said["service"],
                 "operation": said["operation"],
                 "names": {
-                    name: sorted({_canonical(name, value) for value in values})
+                    name: sorted({_canonical(whose, name, value) for value in values})
                     for name, values in said["names"].items()
+                    if name not in BESIDE and not name.endswith(".Prefix")
                 },
             }
             key = json.dumps(call, sort_keys=True)
@@ -80,10 +102,10 @@ def read(folder: Path) -> Iterator[dict[str, Any]]:
                 yield call
 
 
-def _canonical(parameter: str, value: str) -> str:
-    for parameters, pattern, word in IN_TESTS:
+def _canonical(task: str, parameter: str, value: str) -> str:
+    for tasks_of, parameters, pattern, word in IN_TESTS:
         found = re.fullmatch(pattern, value)
-        if found and re.search(rf"(?:^|\.)(?:{parameters})$", parameter):
+        if found and re.fullmatch(tasks_of, task) and re.fullmatch(parameters, parameter):
             return found.expand(word)
     return value
 

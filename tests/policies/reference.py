@@ -18,8 +18,6 @@ ALSO = {
     "logs:DescribeLogGroups": ("arn:${Partition}:logs:${Region}:${Account}:log-group:${LogGroupName}",),
 }
 
-BUCKET = "arn:${Partition}:s3:::${BucketName}"
-
 
 @cache
 def _service(prefix: str) -> dict[str, Any]:
@@ -81,23 +79,32 @@ def may_be(action: str, resource: str) -> bool:
     return any(_overlap(form, resource) for form in formats(action))
 
 
+#: Names that have slashes in them; of others a slash is where the next part begins.
+WITH_SLASHES = ("ObjectName", "LogGroupName", "LogStreamName", "SecretId", "NameWithPath", "Alias")
+
+
 def _overlap(form: str, resource: str) -> bool:
     """Say whether an ARN with names to fill in and one with wildcards can be of the same thing."""
-    if (
-        form == BUCKET and "/" in resource
-    ):  # the one whose name has no slash, where others of the service have
-        return False
-    ours, theirs = re.sub(r"\$\{[^}]*\}", "*", form).split(":", 5), resource.split(":", 5)
+
+    def name(found: re.Match[str]) -> str:
+        return "*" if found[1].endswith(WITH_SLASHES) else "%"
+
+    ours, theirs = re.sub(r"\$\{([^}]*)\}", name, form).split(":", 5), resource.split(":", 5)
     return len(ours) == len(theirs) and all(_meet(*pair) for pair in zip(ours, theirs, strict=True))
 
 
 @cache
-def _meet(one: str, other: str) -> bool:
-    """Say whether two patterns with ``*`` match a text in common."""
-    if not one or not other:
-        return not (one + other).replace("*", "")
-    if one[0] == "*":
-        return _meet(one[1:], other) or _meet(one, other[1:])
-    if other[0] == "*":
-        return _meet(one, other[1:]) or _meet(one[1:], other)
-    return one[0] == other[0] and _meet(one[1:], other[1:])
+def _meet(form: str, pattern: str) -> bool:
+    """Say whether two patterns match a text in common.
+
+    ``*`` matches any text, in both; ``%``, in the first, text without a slash.
+    """
+    if not form or not pattern:
+        return not (form + pattern).strip("*%")
+    if form[0] == "*" or (form[0] == "%" and pattern[0] != "/"):
+        return _meet(form[1:], pattern) or _meet(form, pattern[1:])
+    if form[0] == "%":
+        return _meet(form[1:], pattern)
+    if pattern[0] == "*":
+        return _meet(form, pattern[1:]) or _meet(form[1:], pattern)
+    return form[0] == pattern[0] and _meet(form[1:], pattern[1:])

@@ -16,6 +16,12 @@ POLICIES: dict[str, tuple[str, ...]] = {
     "history setup": ("firs.HistorySetupPolicy",),
     "watcher": ("firs.WatchPolicy",),
     "reconciler": ("firs.ReconcilePolicy",),
+    "enroller": ("faces.EnrollerPolicy",),
+    "matcher": ("faces.MatcherPolicy",),
+    "reviewer": ("faces.ReviewerPolicy",),
+    "custodian": ("faces.CustodianPolicy",),
+    "night's expiry": ("faces.CustodianPolicy", "faces.ExpiryRole"),
+    "night's expiry, its start": ("faces.ExpiryStarterRole",),
     "flow logs": ("network.FlowRole",),
     "Firehose": ("firs.FirehoseRole",),
     "Redshift": ("firs.RedshiftRole",),
@@ -35,6 +41,9 @@ POLICIES: dict[str, tuple[str, ...]] = {
 
 #: Tasks of the person who runs the environment, whose rights are the account's to give.
 PEOPLE = frozenset({"operator"})
+
+#: Of whom a call is that tests alone make.
+NOBODY = "nobody"
 
 #: Modules that are of no task, but of those that call them.
 SHARED = ("crime_jobs.sealing:", "crime_jobs.aws:", "crime_jobs.guard:", "crime_jobs.executors:")
@@ -59,6 +68,8 @@ MARKS: Sequence[tuple[str, str]] = (
     ("crime_jobs.stream._redshift:setup", "history setup"),
     ("crime_jobs.stream._redshift:", "loader"),
     ("crime_jobs.stream.analytics.", "operator"),
+    *((f"crime_jobs.stream.{name}:", "consumer") for name in ("leases", "supervisor", "record_processor")),
+    ("crime_jobs.stream.reading:", NOBODY),  # as the watcher and the reconciler do, which come above
     ("crime_jobs.stream.", "consumer"),
     ("crime_jobs.migrate.dms:", "operator"),
     ("crime_jobs.migrate._dms_", "operator"),
@@ -69,6 +80,20 @@ MARKS: Sequence[tuple[str, str]] = (
     ("crime_jobs.adhoc.setup:", "SQL setup"),
     ("crime_jobs.adhoc.quicksight.", "operator"),
     ("crime_jobs.adhoc.", "analyst"),
+    ("crime_jobs.faces.withdraw:", "custodian"),
+    ("crime_jobs.faces.expiry:", "custodian"),
+    ("crime_jobs.cli_faces:audit", "custodian"),
+    ("crime_jobs.faces.watchlist:", "enroller"),
+    ("crime_jobs.faces._enrolling:", "enroller"),
+    ("crime_jobs.faces.match:", "matcher"),
+    ("crime_jobs.faces._matcher:", "matcher"),
+    ("crime_jobs.faces._reconcile:", "matcher"),
+    ("crime_jobs.faces.compare:", "matcher"),
+    ("crime_jobs.cli_faces_match:", "matcher"),
+    ("crime_jobs.faces.review.", "reviewer"),
+    ("crime_jobs.faces.decisions:", "reviewer"),
+    ("crime_jobs.faces.listing:", "reviewer"),
+    ("crime_jobs.faces.", NOBODY),  # parts that the four share, which tests try alone
     ("crime_jobs.emr.", "operator"),
     ("crime_jobs.cloud.", "operator"),
 )

@@ -95,6 +95,9 @@ SETTINGS_OF = {
     "TopicArn": ("topic",),
     "TableName": ("_table", "application", "faces."),
     "RequestItems": ("_table", "application", "faces."),
+    "WorkGroup": ("sql.workgroup",),
+    "WorkgroupName": ("workgroup",),
+    "DatabaseName": ("sql.database",),
     "purpose": (),
     "IndexName": (),
     "Namespace": (),
@@ -279,11 +282,10 @@ def _defaults(table: str) -> dict[str, Any]:
 
 
 def _folders(path: str, cut: bool) -> str:
-    """The folders of a path, without what is by chance in them; of a file's name only its ending."""
+    """The folders of a path, without what is by chance in them; ``~`` for the name of a file."""
     parts = [_CHANCE.sub("~", part) for part in path.split("/")]
     if cut and len(parts) > 1:
-        name = parts[-1]
-        parts[-1] = "~" + name[name.rfind(".") :] if "." in name else "~"
+        parts[-1] = "~"
     if len(parts) > 5:
         parts = [*parts[:4], parts[-1]]
     return "/".join(parts)
