@@ -10,13 +10,14 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from crime_jobs.stream import sink
 from crime_jobs.stream.deadletters import LARGEST, DeadLetters, open_letters
 from crime_jobs.stream.handling import open_handler
-from crime_jobs.stream.replay import listed, replay
+from crime_jobs.stream.replay import listed, replay, replay_all
 from crime_jobs.stream.status import read_shards
 from tests.localstack.conftest import Stack
 from tests.localstack.consumer import BEGIN, CANARY, SHARD, Parts, Place, Player, aggregated, event
@@ -154,8 +155,11 @@ def test_a_letter_that_can_be_processed_by_now_is_and_leaves_the_queue(station: 
         queue.send(place, data, "for a reason", event(1).sent_at)
     handler = open_handler(settings, parts.stream, lambda: None, print)
     only = next(row["id"] for row in listed(queue) if row["position"].endswith("/2/0"))
-    (row,) = replay(queue, handler, [only])
+    rows: list[dict[str, Any]] = []
+    replay_all(settings, parts.stream, [only], rows)  # which tells of it, too
+    (row,) = rows
     assert (row["outcome"], row["done"]) == ("new", True)
+    assert parts.alerts(station) == 1
     assert parts.events(station).keys() == {json.loads(second)["fir_key"]}
     assert [row["outcome"] for row in replay(queue, handler)] == ["new"]
     assert listed(queue) == []
