@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from crime_jobs.faces._lead_requests import State
@@ -68,16 +69,20 @@ def row(lead: Lead) -> dict[str, Any]:
     """
     told: dict[str, Any] = {
         "lead": lead.lead_id,
-        "person": lead.candidate.person_id,
         "similarity": round(lead.candidate.similarity, 2),
-        "found_at": lead.found_at.isoformat(timespec="seconds"),
+        "found_at": _time(lead.found_at),
         "state": lead.state,
+        "person": lead.candidate.person_id,
     }
     if lead.state != "pending":
         told |= {
             "photographs": list(lead.places),
             "decided_by": lead.decided_by,
-            "decided_at": lead.decided_at.isoformat(timespec="seconds") if lead.decided_at else None,
+            "decided_at": _time(lead.decided_at) if lead.decided_at else None,
             "reason": lead.reason,
         }
     return told
+
+
+def _time(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
