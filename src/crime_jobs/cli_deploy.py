@@ -53,10 +53,10 @@ def deploy(
     work = Deployment(settings, streams or [], output.note)
     if not (dry_run or yes) and not sys.stdin.isatty():
         raise WrongUsage(f"Deploy to {settings.env}? Nobody is there to answer.", hint="Give --yes.")
-    if left_out := work.not_made():
-        output.note_rows(left_out, title=f"Not made in {settings.env} (deploy.without)")
     with output.waiting(f"Looking at {settings.env} …"):
         work.check()
+    if left_out := work.not_made():
+        output.note_rows(left_out, title=f"Not made in {settings.env} (deploy.without)")
     if dry_run:
         output.show(
             [{"stream": p.stream, **row} for p in work.preview() for row in _said(p)],

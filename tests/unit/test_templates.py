@@ -84,7 +84,7 @@ def test_buckets_are_private_encrypted_and_spoken_to_over_tls() -> None:
         assert bucket["LifecycleConfiguration"]["Rules"]
     for policies in ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"):
         for policy in resources(policies).values():
-            (statement,) = (s for s in policy["PolicyDocument"]["Statement"] if s["Sid"] == "OnlyOverTls")
+            (statement,) = (s for s in policy["PolicyDocument"]["Statement"] if s.get("Sid") == "OnlyOverTls")
             assert statement["Effect"] == "Deny"
             assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
@@ -229,12 +229,10 @@ def test_a_file_of_the_lake_or_the_landing_that_was_deleted_can_be_had_back_for_
     for name in ("storage.Landing", "storage.Lake", "firs.Files"):
         assert buckets[name]["VersioningConfiguration"] == {"Status": "Enabled"}
     # What is kept by law is not taken away by anybody but time.
-    (rules,) = (
-        p["PolicyDocument"]["Statement"]
-        for p in resources("AWS::S3::BucketPolicy").values()
-        if p["Bucket"] == {"Ref": "TrailFiles"}
-    )
-    (kept,) = (s for s in rules if s["Sid"] == "NobodyDeletes")
+    rules = resources("AWS::S3::BucketPolicy")["storage.TrailFilesRules"]["PolicyDocument"]["Statement"]
+    condition, kept, _ = rules[-1]["Fn::If"]
+    assert condition == "KeepsTrail"
+    assert load("storage")["Parameters"]["KeepTrail"]["Default"] == "yes"
     assert (kept["Effect"], kept["Action"]) == ("Deny", ["s3:DeleteObject", "s3:DeleteObjectVersion"])
     assert load("storage")["Parameters"]["TrailDays"]["MinValue"] >= 180
 

@@ -67,20 +67,17 @@ class Deployment:
         self._settings, self._tell = settings, tell
         self._told = stacks.told(settings)
         self.streams = stacks.chosen(names or self._told.streams)
-        self._templates = {
-            one.name: stacks_template.load(one.name, self._told.without) for one in self.streams
-        }
         self._outputs: dict[str, dict[str, str]] = {}
         self._account = ""
         #: How each stack ended so far.
         self.did: list[Row] = []
 
     def not_made(self) -> list[Row]:
-        """Return what the environment does without, a row a resource."""
+        """Return, after `check`, what the environment does without, a row a resource."""
         return [
-            {"stream": stream, "resource": resource, "type": kind}
-            for stream, template in self._templates.items()
-            for resource, kind in template.left_out.items()
+            {"stream": stream.name, "resource": resource, "type": kind}
+            for stream in self.streams
+            for resource, kind in self._template(stream).left_out.items()
         ]
 
     def check(self) -> None:
@@ -97,13 +94,13 @@ class Deployment:
             self._outputs[stream.name] = self._stack(stream.name).outputs()
         before: set[str] = set()
         for stream in self.streams:
-            template = self._templates[stream.name]
+            template = self._template(stream)
             if len(template.body.encode()) > LARGEST_INLINE:
                 raise WrongUsage(
                     f"The template of {stream.name} is larger than {LARGEST_INLINE:,} bytes.",
                     hint="CloudFormation takes it only from S3, which this command does not do.",
                 )
-            for name, source in self._values(stream)[1].items():
+            for name, source in self._values(stream, template)[1].items():
                 if source.stream not in before:
                     raise WrongUsage(
                         f"{stream.name} needs {source.key} of {source.stream} for its {name}, "
@@ -112,16 +109,22 @@ class Deployment:
                     )
             before.add(stream.name)
 
-    def _values(self, stream: stacks.Stream) -> tuple[dict[str, str], dict[str, stacks.Output]]:
+    def _values(
+        self, stream: stacks.Stream, template: Template
+    ) -> tuple[dict[str, str], dict[str, stacks.Output]]:
         known = stacks.Known(self._told, self._settings.env, self._account, self._outputs)
-        return stacks.parameters(stream, self._templates[stream.name], known)
+        return stacks.parameters(stream, template, known)
+
+    def _template(self, stream: stacks.Stream) -> Template:
+        whole = stacks_template.load(stream.name)
+        return stacks_template.reduced(whole, self._told.without, self._values(stream, whole)[0])
 
     def _stack(self, stream: str) -> Stack:
         return Stack(self._settings, stacks.stack_name(self._settings.env, stream), self._tell)
 
     def _plan(self, stream: stacks.Stream) -> Preview:
-        stack, template = self._stack(stream.name), self._templates[stream.name]
-        values, missing = self._values(stream)
+        stack, template = self._stack(stream.name), self._template(stream)
+        values, missing = self._values(stream, template)
         if missing:
             first = next(iter(missing.values()))
             note = f"Not asked of CloudFormation yet: {first.stream} has to be there first."

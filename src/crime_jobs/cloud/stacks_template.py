@@ -10,6 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from crime_jobs.cloud.stacks_conditions import decided
 from crime_jobs.errors import WrongUsage
 
 Document = dict[str, Any]
@@ -61,15 +62,34 @@ class Template:
         return found
 
 
-def load(stream: str, without: Iterable[str] = ()) -> Template:
+def load(stream: str) -> Template:
     """Read the template of a stream.
 
     Parameters
     ----------
     stream
         For example ``emr``.
+
+    Returns
+    -------
+    Template
+    """
+    text = (files("crime_jobs") / "cloud" / f"{stream}.yaml").read_text(encoding="utf-8")
+    return Template(stream, json.loads(json.dumps(parsed(text), default=str)), {})
+
+
+def reduced(template: Template, without: Iterable[str], values: Mapping[str, str]) -> Template:
+    """Return a template with only what is really made where some types are not.
+
+    Parameters
+    ----------
+    template
+        As `load` returns it.
     without
         Types that are not made, for example ``AWS::Athena::WorkGroup``; ``AWS::EMR::*`` means all of EMR.
+        With none the template is sent as it is.
+    values
+        Its parameters, as far as they are known: what conditions rule out is not said to be left out.
 
     Returns
     -------
@@ -80,15 +100,17 @@ def load(stream: str, without: Iterable[str] = ()) -> Template:
     WrongUsage
         If nothing is left of it.
     """
-    text = (files("crime_jobs") / "cloud" / f"{stream}.yaml").read_text(encoding="utf-8")
-    document = json.loads(json.dumps(parsed(text), default=str))
-    left_out = _leave_out(document, tuple(without))
-    if left_out and not document["Resources"]:
+    types = tuple(without)
+    if not types:
+        return template
+    document = decided(template.document, values)
+    left_out = _leave_out(document, types)
+    if not document["Resources"]:
         raise WrongUsage(
-            f"Nothing of {stream} is made here: all its types are in deploy.without.",
+            f"Nothing of {template.stream} is made here: all its types are in deploy.without.",
             hint="Leave it out of the streams, or correct the environment's section.",
         )
-    return Template(stream, document, left_out)
+    return Template(template.stream, document, left_out)
 
 
 @cache
@@ -157,8 +179,6 @@ def _leave_out(document: Document, without: tuple[str, ...]) -> dict[str, str]:
         for name, resource in resources.items()
         if any(fnmatchcase(resource["Type"], pattern) for pattern in without)
     }
-    if not gone:
-        return {}
     for name in gone:
         del resources[name]
     while True:

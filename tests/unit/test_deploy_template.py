@@ -1,0 +1,155 @@
+"""Templates as deploy sends them: whatever is left out, what is left stands by itself; outputs are settings."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.decode import cfn_yaml  # type: ignore[import-untyped]
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from crime_jobs import settings as settings_module
+from crime_jobs.cloud import outputs, stacks
+from crime_jobs.cloud.stacks_conditions import decided
+from crime_jobs.cloud.stacks_template import Template, load, reduced, references
+from crime_jobs.errors import WrongUsage
+from tests.conftest import ROOT
+
+NAMES = [stream.name for stream in stacks.STREAMS]
+
+
+@cache
+def template(name: str) -> Template:
+    return load(name)
+
+
+def types(name: str) -> list[str]:
+    return sorted({resource["Type"] for resource in template(name).resources.values()})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_short_forms_are_read_as_cfn_lint_reads_them(name: str) -> None:
+    theirs = cfn_yaml.load(str(ROOT / f"src/crime_jobs/cloud/{name}.yaml"))
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(one) for key, one in value.items()}
+        return [plain(one) for one in value] if isinstance(value, list) else value
+
+    assert template(name).document == plain(theirs)
+
+
+def chosen(name: str) -> st.SearchStrategy[tuple[str, list[str]]]:
+    return st.tuples(st.just(name), st.lists(st.sampled_from(types(name)), unique=True, min_size=1))
+
+
+@given(st.sampled_from(NAMES).flatmap(chosen))
+def test_what_is_left_refers_to_nothing_that_is_not_there(case: tuple[str, list[str]]) -> None:
+    name, without = case
+    whole = template(name)
+    try:
+        left = reduced(whole, without, {})
+    except WrongUsage:  # all of it needs a key, for example, which is left out
+        assume(False)
+    there = {*left.resources, *left.parameters, "AWS"}
+    for part in (left.resources, left.outputs, left.document.get("Conditions", {})):
+        assert {one.partition("::")[0] for one in references(part)} <= there
+    for resource in left.resources.values():
+        assert resource["Type"] not in without
+        order = resource.get("DependsOn", [])
+        assert set([order] if isinstance(order, str) else order) <= set(left.resources)
+    assert left.left_out.keys().isdisjoint(left.resources)
+    dropped = whole.resources.keys() - left.resources.keys() - left.left_out.keys()
+    assert all("Condition" in whole.resources[one] for one in dropped)  # and nothing goes unsaid
+    assert template(name).document == load(name).document  # the whole one is as it was
+
+
+def test_a_statement_about_what_is_not_there_goes_and_its_policy_stays() -> None:
+    left = reduced(template("firs"), ["AWS::RedshiftServerless::*"], {})
+    sids = [s["Sid"] for s in left.resources["LoaderPolicy"]["Properties"]["PolicyDocument"]["Statement"]]
+    assert "AsksRedshift" not in sids
+    assert {"Lists", "Looks", "WritesLists", "OpensFiles"} <= set(sids)
+    assert "RedshiftGroup" not in left.parameters
+
+
+def test_without_anything_to_leave_out_the_template_is_sent_as_it_is() -> None:
+    assert reduced(template("emr"), (), {}) is template("emr")
+
+
+@pytest.mark.parametrize(("cluster", "made"), [("no", False), ("yes", True)])
+def test_what_a_condition_rules_out_is_not_sent(cluster: str, made: bool) -> None:
+    document = decided(template("emr").document, {"Cluster": cluster})
+    assert ("EmrCluster" in document["Resources"]) is made
+    assert ("ClusterId" in document["Outputs"]) is made
+
+
+A, B, UNKNOWN = {"Fn::Equals": [{"Ref": "P"}, "a"]}, {"Fn::Equals": ["b", {"Ref": "P"}]}, {"Fn::Equals": [{"Ref": "Q"}, ""]}  # fmt: skip
+EMPTY = {"Fn::Equals": [{"Fn::Join": ["", {"Ref": "L"}]}, ""]}
+
+
+@pytest.mark.parametrize(
+    ("condition", "truth"),
+    [
+        (A, True),
+        (B, False),
+        (UNKNOWN, None),
+        ({"Fn::Not": [A]}, False),
+        ({"Fn::Not": [UNKNOWN]}, None),
+        ({"Fn::And": [A, B]}, False),
+        ({"Fn::And": [A, UNKNOWN]}, None),
+        ({"Fn::And": [B, UNKNOWN]}, False),
+        ({"Fn::And": [A, {"Fn::Not": [B]}]}, True),
+        ({"Fn::Or": [A, UNKNOWN]}, True),
+        ({"Fn::Or": [B, UNKNOWN]}, None),
+        ({"Fn::Or": [B, B]}, False),
+        ({"Condition": "Other"}, True),
+        (EMPTY, True),
+        ({"Fn::Equals": [{"Fn::Sub": "x"}, "x"]}, None),
+    ],
+)
+def test_conditions_come_to_what_aws_says_or_stay_open(condition: Any, truth: bool | None) -> None:
+    document = {
+        "Parameters": {"P": {"Default": "a"}, "Q": {}, "L": {"Default": ""}},
+        "Conditions": {"C": condition, "Other": A},
+        "Resources": {
+            "R": {"Type": "T", "Condition": "C"},
+            "S": {
+                "Type": "T",
+                "Properties": {
+                    "X": {"Fn::If": ["C", 1, {"Ref": "AWS::NoValue"}]},
+                    "Y": [{"Fn::If": ["C", 2, 3]}],
+                },
+            },
+        },
+    }
+    made = decided(document, {})
+    assert ("R" in made["Resources"]) is (truth is not False)
+    found = made["Resources"]["S"]["Properties"]
+    expected = {True: {"X": 1, "Y": [2]}, False: {"Y": [3]}, None: document["Resources"]["S"]["Properties"]}
+    assert found == expected[truth]
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+
+
+@given(st.dictionaries(st.sampled_from(["landing", "lake", "topic"]), texts), texts)
+def test_what_is_written_is_what_is_read(tmp_path_factory: pytest.TempPathFactory, made: dict[str, str], text: str) -> None:  # fmt: skip
+    folder = tmp_path_factory.mktemp("outputs")
+    whole = {**made, "stream": {"name": text}}
+    outputs.write("one", {"lake": "kept"}, folder)
+    path = outputs.write("two", whole, folder)
+    assert tomllib.loads(path.read_text(encoding="utf-8")) == {"one": {"lake": "kept"}, "two": whole}
+    outputs.write("two", {}, folder)
+    assert tomllib.loads(path.read_text(encoding="utf-8")) == {"one": {"lake": "kept"}}
+
+
+def test_a_file_that_can_not_be_read_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / settings_module.OUTPUTS_NAME
+    path.write_text("not = [toml")
+    with pytest.raises(Exception, match="Where things are can't be written"):
+        outputs.write("one", {"lake": "x"}, tmp_path)
+    assert path.read_text() == "not = [toml"
