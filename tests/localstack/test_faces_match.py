@@ -6,11 +6,10 @@ enrolled, and "somebody else" is that face bent until it is less alike than the 
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import struct
-import subprocess
-import sys
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -21,15 +20,16 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from crime_jobs.cli import main
 from crime_jobs.errors import BadInput, WrongUsage
 from crime_jobs.faces.audit import Audit
 from crime_jobs.faces.compare import compare
-from crime_jobs.faces.match import MatchConfig, plan
+from crime_jobs.faces.match import MatchConfig, plan, remarks, summary
+from crime_jobs.faces.matching import Skip
 from crime_jobs.faces.photographs import fetch, listed
 from crime_jobs.faces.pictures import Reason, Unreadable
 from crime_jobs.faces.withdraw import Withdrawal
 from crime_jobs.model.faces import Purpose, person_id
-from tests.conftest import ROOT
 from tests.localstack.conftest import Stack, free_port
 from tests.localstack.engines import until
 from tests.localstack.faces import PURPOSE, OwnEngine, Room
@@ -69,17 +69,30 @@ def _no_faults(engine: OwnEngine) -> Iterator[None]:
 
 
 class Sessions:
-    """One Spark session for all tests, until one kills it."""
+    """One Spark session for all tests, until one kills it; what it logs is kept."""
 
     def __init__(self, stack: Stack, engine: OwnEngine) -> None:
         self._stack, self._engine = stack, engine
         self._session: Session | None = None
+        self._log = engine.folder / "session.log"
 
     @property
     def it(self) -> Session:
         if self._session is None or self._session.process.poll() is not None:
-            self._session = Session(self._stack, AWS_ENDPOINT_URL_REKOGNITION=self._engine.address)
+            own = os.dup(2)
+            try:
+                with self._log.open("ab") as log:
+                    os.dup2(log.fileno(), 2)
+                self._session = Session(self._stack, AWS_ENDPOINT_URL_REKOGNITION=self._engine.address)
+            finally:
+                os.dup2(own, 2)
+                os.close(own)
         return self._session
+
+    @property
+    def log(self) -> str:
+        """What driver, JVM and workers have said so far."""
+        return self._log.read_text(errors="replace")
 
     def close(self) -> None:
         if self._session is not None:
@@ -220,26 +233,23 @@ BAD = {
 }
 
 
-def test_every_bad_input_in_one_folder(stack: Stack, engine: OwnEngine, room: Room) -> None:
-    """By the command, as a user runs it: the rest is matched, each reason is told, and no name is said."""
+def test_every_bad_input_in_one_folder(stack: Stack, sessions: Sessions, room: Room) -> None:
+    """The rest is matched, each reason is told, and no name is said."""
     room.enrol({f"{CANARY}/1": {f"{CANARY}.jpg": HEAD}})
     inputs = every_input()
     for name, content in inputs.items():
         room.put(f"{CANARY}-{name}", content)
     room.put("folder/", b"")  # what a console makes
-    command = [
-        *(sys.executable, "-m", "crime_jobs.cli", "run", "match_faces", "--output", "json"),
-        *("--lake", str(engine.folder / "lake"), "--outcome", str(engine.folder / "outcome")),
-        *(word for name, value in room.options().items() for word in ("--set", f"{name}={value}")),
-    ]
-    variables = {**stack.environ, "AWS_ENDPOINT_URL_REKOGNITION": engine.address}
-    done = subprocess.run(
-        command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    outcome = (engine.folder / "outcome" / "outcome.json").read_text()
-    for said in (done.stdout, done.stderr, outcome):
-        assert CANARY not in said
+    said = sessions.it.run("match_faces", **room.options())
+    assert said.exit_code == 0, said
+    (report,) = said.reports
+    assert report["unreadable"] == {reason.value: len(names) for reason, names in BAD.items()}
+    assert report["skipped"] == {Skip.SMALL: 1}
+    (row,) = summary(said.reports)
+    assert (row["photographs"], row["matched"], row["unreadable"]) == (18, 11, 7)
+    assert "Photographs not read: 2 neither JPEG nor PNG." in remarks(said.reports)
+    assert "Faces not searched for: 1 too small." in remarks(said.reports)
+    assert CANARY not in sessions.log + json.dumps(said.reports)
     assert room.done() == len(inputs) - 7
     noted = {(one.reason, one.place.rpartition(f"{CANARY}-")[2]) for one in room.ledger.unreadable()}
     assert noted == {(reason.value, name) for reason, names in BAD.items() for name in names}
@@ -321,7 +331,7 @@ def test_the_engine_is_killed_in_the_middle(engine: OwnEngine, sessions: Session
     assert 0 < before < 6
     assert said.exit_code == 4, said
     assert "can't be reached" in said.message
-    assert CANARY not in said.message
+    assert CANARY not in said.message + sessions.log
     said = sessions.it.run("match_faces", **room.options())
     assert said.exit_code == 0, said
     assert (room.done(), len(room.leads)) == (6, 6)
@@ -405,3 +415,35 @@ def test_two_pictures_beside_each_other(engine: OwnEngine, room: Room, tmp_path:
             compare(room.settings, room.faces, str(one), place, PURPOSE, 99.0)
         assert CANARY not in str(raised_.value)
     assert CANARY not in str(raised.value)
+
+
+def test_what_it_costs_is_said_before_and_asked(
+    engine: OwnEngine,
+    room: Room,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """By the command: a plan without a look at anything; with a price, nobody to ask ends it."""
+    room.enrol({"MP/1": {"a.jpg": HEAD}})
+    for number in range(4):
+        room.put(f"{CANARY}-{number}.jpg", file(head(), quality=80 + number))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "crime-jobs.toml").write_text(
+        '[own]\nregion = "us-east-1"\nlake = "lake"\n\n'
+        '[own.faces]\nengine = "on-premises"\ncalls_per_second = 5\nprice_per_call = 0.001\n'
+    )
+    command = [
+        *("faces", "match", room.photographs, "--watch-list", room.name),
+        *("--purpose", PURPOSE.value, "--env", "own", "--faces-assumed", "2", "--output", "json"),
+    ]
+    assert main([*command, "--dry-run"]) == 0
+    said = json.loads(capfd.readouterr().out)
+    assert (said["to_match"], said["calls_about"], said["usd_about"]) == (4, 12, 0.01)
+    assert said["seconds_at_least"] == 2
+    assert main(command) == 2
+    told = capfd.readouterr()
+    assert "about 12 calls, $0.01" in told.err
+    assert "Give --yes" in told.err
+    assert CANARY not in told.out + told.err
+    assert room.done() == 0
