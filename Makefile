@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest
 # Tests wait for servers most of their time: three processes share them (tests/conftest.py says which has what).
 SIDE_BY_SIDE := -n 3 --dist loadscope
 
-.PHONY: help demo test test-local test-soak up down status sql-server flink lint format bench bench-dashboard bench-emr bench-migrate bench-history bench-producer bench-consumer bench-questions clean python
+.PHONY: help demo test test-local test-soak up down status sql-server flink lint format bench bench-dashboard bench-emr bench-migrate bench-history bench-producer bench-consumer bench-questions bench-faces clean python
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -74,6 +74,9 @@ bench-consumer: .venv/bench.stamp ## FIRs from the stream to the sink: rate, lat
 
 bench-questions: .venv/bench.stamp ## Questions through Athena's engine beside plain DuckDB and Spark SQL (after `make up`)
 	$(BIN)/python -m benchmarks.questions
+
+bench-faces: .venv/bench.stamp ## The face engine: photographs a second, memory, 1,000 against 10,000 faces, search by size
+	$(BIN)/python -m benchmarks.faces
 
 clean: ## Remove what was built (not the downloads, which are cached outside the tree)
 	@[ ! -x $(BIN)/python ] || $(BIN)/python -m crime_harness down || true
