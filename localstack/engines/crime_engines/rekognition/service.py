@@ -196,7 +196,7 @@ class Rekognition:
         collection, names = self._collection(call), list(dict.fromkeys(call.params["FaceIds"]))
         gone = {name for name in names if self._store.remove(collection, name)}
         return {
-            "DeletedFaces": [name for name in names if name in gone],
+            "DeletedFaces": [name for name in names if name in gone] or None,  # by its model never empty
             "UnsuccessfulFaceDeletions": [
                 {"FaceId": name, "Reasons": ["FACE_NOT_FOUND"]} for name in names if name not in gone
             ],
