@@ -292,6 +292,10 @@ class Account:
                     "StackStatus": one.get("status", "CREATE_COMPLETE"),
                     "Tags": [{"Key": key, "Value": value} for key, value in one["tags"].items()],
                     "EnableTerminationProtection": one.get("protected", False),
+                    "Outputs": [
+                        {"OutputKey": f"Out{number}", "OutputValue": value}
+                        for number, value in enumerate(one.get("outputs", []))
+                    ],
                     "Parameters": [
                         {"ParameterKey": key, "ParameterValue": value}
                         for key, value in one.get("parameters", {}).items()

@@ -108,6 +108,20 @@ def test_stacks_go_before_those_they_import_from_however_deep() -> None:
     ]
 
 
+def test_stacks_go_before_those_whose_outputs_they_were_given() -> None:
+    """As `crime-jobs deploy` makes them: CloudFormation knows of no import there."""
+    account = Account()
+    account.add("stack", "crime-jobs-trial-a", tags=OURS, outputs=["subnet-1", "vpc-12", "yes"])
+    account.add(
+        "stack", "crime-jobs-trial-b", tags=OURS, parameters={"Subnets": "subnet-0,subnet-1", "X": "yes"}
+    )
+    account.add("stack", "crime-jobs-trial-c", tags=OURS, parameters={"X": "yes"}, outputs=["yes"])
+    plan = destruction(account).plan()
+    assert [[row.found.name[-1] for row in wave] for wave in plan.stacks()] == [["b", "c"], ["a"]]
+    kept = destruction(account, keep=["stack:crime-jobs-trial-b"]).plan()
+    assert {row.found.name[-1] for row, _ in kept.keep} == {"a", "b"}
+
+
 def test_a_bucket_of_many_versions_is_emptied_in_batches_with_uploads_that_were_begun(
     account: Account,
 ) -> None:

@@ -18,11 +18,17 @@ PATIENCE = 45 * 60
 _PAUSES = (0.3, 0.5, 1, 2, 5)
 _BUSY = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "CLEANUP_IN_PROGRESS")
 
+#: A shorter value that two stacks share says nothing: "yes", "300".
+_TELLING = 6
+
 Importers = dict[tuple[str, str], set[tuple[str, str]]]
 
 
 def importers(asking: Asking, stacks: Iterable[Row]) -> Importers:
-    """Find which stacks import what others export.
+    """Find which stacks need others: they import what those export, or were given what those put out.
+
+    `crime-jobs deploy` gives a stack's outputs to the next one as parameters; of that CloudFormation knows
+    nothing, and would delete a network before the cluster that is in it.
 
     Parameters
     ----------
@@ -34,15 +40,15 @@ def importers(asking: Asking, stacks: Iterable[Row]) -> Importers:
     Returns
     -------
     dict
-        Region and name of those that import, by region and name of the one that exports.
+        Region and name of those that need it, by region and name of the one that gives.
 
     Raises
     ------
     AwsRefused
         If CloudFormation does not say it: the order would be a guess.
     """
-    found: Importers = {}
     by_id = {row.found.id: row for row in stacks}
+    found = _given(list(by_id.values()))
     for region in sorted({row.region for row in by_id.values()}):
         client = asking.client("cloudformation", region)
         with aws.refusals(f"Reading the exports of stacks in {region}"):
@@ -52,6 +58,18 @@ def importers(asking: Asking, stacks: Iterable[Row]) -> Importers:
             if row is not None:
                 found.setdefault((region, row.found.name), set()).update(
                     (region, name) for name in _importing(client, export["Name"])
+                )
+    return found
+
+
+def _given(stacks: list[Row]) -> Importers:
+    found: Importers = {}
+    for gives in stacks:
+        values = {value for value in gives.found.more["gives"] if len(value) >= _TELLING}
+        for takes in stacks:
+            if takes is not gives and takes.region == gives.region and values & takes.found.more["takes"]:
+                found.setdefault((gives.region, gives.found.name), set()).add(
+                    (takes.region, takes.found.name)
                 )
     return found
 

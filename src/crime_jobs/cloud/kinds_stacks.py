@@ -24,7 +24,11 @@ def _stacks(at: Place) -> Iterator[Found]:
             prices.free("what is in it costs"),
             protected=one.get("EnableTerminationProtection", False),
             going="is being deleted" if one["StackStatus"] == "DELETE_IN_PROGRESS" else "",
-            more={"environment": told.get("Environment", ""), "status": one["StackStatus"]},
+            more={
+                "environment": told.get("Environment", ""),
+                "takes": frozenset(part for value in told.values() for part in [value, *value.split(",")]),
+                "gives": frozenset(out.get("OutputValue", "") for out in one.get("Outputs", [])),
+            },
         )
 
 
