@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import re
@@ -25,6 +26,7 @@ from crime_jobs.faces import _lead_requests as requests
 from crime_jobs.faces import decisions, listing
 from crime_jobs.faces._rows import State
 from crime_jobs.faces.pictures import Reason
+from crime_jobs.faces.review import command
 from crime_jobs.faces.review.photographs import Photographs, Shown
 from crime_jobs.faces.review.serve import Page
 from crime_jobs.model.faces import Box, Candidate, Lead, Purpose, Seen
@@ -554,18 +556,56 @@ def test_nothing_private_is_logged_or_noted(
 
 def test_it_ends_when_nobody_is_there(memory: Memory) -> None:
     told: list[str] = []
-    page = Page(desk_of(memory), 0, idle_minutes=0.5 / 60, tell=told.append)
+    page = Page(desk_of(memory), 0, idle_minutes=0.7 / 60, tell=told.append)
     thread = threading.Thread(target=page.serve)
     thread.start()
-    browser, port = Browser(page), page.port
-    browser.enter()
-    for _ in range(4):  # what others ask does not keep it up
-        Browser(page).get("/")
-    thread.join(10)
+    with contextlib.suppress(OSError):
+        while thread.is_alive():  # what others ask does not keep it up
+            Browser(page).get("/")
+            thread.join(0.1)
+    thread.join(20)
     assert not thread.is_alive()
     assert told == ["Nobody did anything for a while: the page has ended."]
     with pytest.raises(OSError, match="refused"):
-        socket.create_connection(("127.0.0.1", port))
+        socket.create_connection(("127.0.0.1", page.port))
+
+
+def run_review(
+    monkeypatch: pytest.MonkeyPatch, memory: Memory, screen: str, wanted: bool
+) -> tuple[dict[str, Any], list[str], list[str]]:
+    """Run the command until its page has ended; what it returns, the addresses that were opened, what it says."""
+    opened: list[str] = []
+    told: list[str] = []
+    monkeypatch.setattr(command, "open_desk", lambda settings, watch_list: desk_of(memory))
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setattr("crime_jobs.faces.review.serve.Page.serve", lambda page: page._listening.close())
+    monkeypatch.setenv("DISPLAY", screen)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setattr("threading.Thread.start", lambda thread: thread.run())
+    settings: Any = None
+    done = command.review(settings, "missing", port=0, browser=wanted, idle_minutes=1, tell=told.append)
+    return done, opened, told
+
+
+@pytest.mark.parametrize(("screen", "wanted", "opens"), [(":0", True, 1), ("", True, 0), (":0", False, 0)])
+def test_the_browser_opens_where_there_is_a_screen(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch, screen: str, wanted: bool, opens: int
+) -> None:
+    """Without one, a browser for terminals would take ours; the address is always said."""
+    monkeypatch.setattr("sys.platform", "linux")
+    done, opened, told = run_review(monkeypatch, memory, screen, wanted)
+    assert done == {"watch_list": "missing", "confirmed": 0, "rejected": 0, "waiting": 2}
+    assert len(opened) == opens
+    assert WHO in told[0]
+    (address,) = re.findall(r"http://127\.0\.0\.1:\d+/open\?token=\S{43}", told[0])
+    assert opened in ([], [address])
+
+
+def test_what_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch, memory: Memory) -> None:
+    monkeypatch.setattr(command, "_NEEDED", ("starlette", "no_such_package"))
+    with pytest.raises(WrongUsage, match="no_such_package") as raised:
+        run_review(monkeypatch, memory, "", False)
+    assert raised.value.hint == "pip install 'crime-jobs[faces]'"
 
 
 # The parts.

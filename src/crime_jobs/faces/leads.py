@@ -125,6 +125,7 @@ class Leads:
         asked = {
             "IndexName": "queue",
             "KeyConditionExpression": "#queue = :queue",
+            "ProjectionExpression": "lead_id",
             "ExpressionAttributeNames": {"#queue": "queue"},
             "ExpressionAttributeValues": {":queue": {"S": items.queue_key(watch_list, state)}},
         }
@@ -252,6 +253,7 @@ class Leads:
         asked = {
             "IndexName": "person",
             "KeyConditionExpression": "person_id = :person",
+            "ProjectionExpression": "lead_id",
             "ExpressionAttributeValues": {":person": {"S": person_id}},
         }
         gone: set[str] = set()

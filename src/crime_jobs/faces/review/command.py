@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import sys
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -64,7 +66,7 @@ def review(
     desk.first()  # what can't be read is said here and not in the browser
     page = serve.Page(desk, port, idle_minutes, tell)
     tell(f"You decide as {desk.who}. The page, for one browser, once:\n{page.address}\nCtrl-C ends it.")
-    if browser:
+    if browser and _has_screen():
         threading.Thread(target=webbrowser.open, args=(page.address,), daemon=True).start()
     page.serve()
     return {"watch_list": watch_list, **desk.counts, "waiting": desk.waiting()}
@@ -102,6 +104,11 @@ def open_desk(settings: Settings, watch_list: str) -> Desk:
     people = People(settings, faces)
     found = people.watch_list(watch_list)
     return Desk(found, Leads(settings, faces), people, Photographs(settings), Audit(settings, faces))
+
+
+def _has_screen() -> bool:
+    """Tell whether a browser has where to open; without a screen one for terminals would take ours."""
+    return not sys.platform.startswith("linux") or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
 
 
 def _check_installed() -> None:
