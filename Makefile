@@ -75,6 +75,9 @@ bench-consumer: .venv/bench.stamp ## FIRs from the stream to the sink: rate, lat
 bench-questions: .venv/bench.stamp ## Questions through Athena's engine beside plain DuckDB and Spark SQL (after `make up`)
 	$(BIN)/python -m benchmarks.questions
 
+bench-account: .venv/bench.stamp ## Inventory of 20 regions at 100 ms a call; destroy beside the AWS CLI (after `make up`)
+	$(BIN)/python -m benchmarks.account
+
 bench-faces: .venv/bench.stamp ## The face engine: photographs a second, memory, 1,000 against 10,000 faces, search by size
 	$(BIN)/python -m benchmarks.faces
 
