@@ -625,6 +625,13 @@ def test_a_reason_is_one_line_and_its_code_may_be_noted() -> None:
     assert said == "marks-agree: a scar above the [31m ear"
     assert decisions.code_of(said) == "marks-agree"
     assert decisions.code_of("Collins: nonsense") == "other"
+    with pytest.raises(WrongUsage, match="at least 10 characters"):
+        decisions.reason(True, "other", "\u200d\u200c" * 20)
+    # Joiners are part of how words are written; what turns the direction of writing is not.
+    assert (
+        decisions.reason(False, "other", "\u0d28\u0d4d\u200d" * 5 + "\u202e")
+        == "other: " + "\u0d28\u0d4d\u200d" * 5
+    )
 
 
 @given(st.booleans(), st.text(), st.text())
@@ -633,7 +640,7 @@ def test_no_text_breaks_a_reason(confirmed: bool, code: str, words: str) -> None
         said = decisions.reason(confirmed, code if code else "other", words)
     except WrongUsage:
         return
-    assert said.isprintable()
+    assert said.replace("\u200c", "").replace("\u200d", "").isprintable()
     assert "\n" not in said
     assert decisions.code_of(said) in decisions.USUAL[confirmed]
 

@@ -14,6 +14,9 @@ from crime_jobs.errors import WrongUsage
 #: Characters of the words: enough to say what was seen, too few for a file on somebody.
 LEAST, MOST = 10, 500
 
+#: Zero width, and part of how Indian scripts are written.
+_JOINERS = "\u200c\u200d"
+
 #: By whether the lead is accepted: codes, which the audit's lines have, and what they mean.
 USUAL: Mapping[bool, Mapping[str, str]] = MappingProxyType(
     {
@@ -64,10 +67,8 @@ def reason(confirmed: bool, code: str, words: str) -> str:
     """
     if code not in USUAL[confirmed]:
         raise WrongUsage("No reason was chosen.", hint="Choose one of those listed.")
-    said = " ".join(
-        "".join(c if unicodedata.category(c)[0] != "C" else " " for c in words).split()
-    )  # line breaks and control characters are spaces: a reason is one line wherever it is shown
-    if len(said.replace(" ", "")) < LEAST:
+    said = " ".join("".join(map(_plain, words)).split())
+    if sum(character not in f" {_JOINERS}" for character in said) < LEAST:
         raise WrongUsage(
             f"What was seen has to be said in at least {LEAST} characters.",
             hint="Name the features, not the person.",
@@ -75,6 +76,12 @@ def reason(confirmed: bool, code: str, words: str) -> str:
     if len(said) > MOST:
         raise WrongUsage(f"A reason has {MOST} characters at most.", hint="Shorten it.")
     return f"{code}: {said}"
+
+
+def _plain(character: str) -> str:
+    """Make a space of what breaks a line or can't be seen: a reason is one line wherever it is shown."""
+    is_control = unicodedata.category(character).startswith("C") and character not in _JOINERS
+    return " " if is_control else character
 
 
 def code_of(text: str) -> str:
