@@ -44,6 +44,7 @@ _OTHER_REGION = {
 _NO_BUCKET = {"NoSuchBucket", "404"}
 _SERVER_ERROR = 500
 
+_PATH = re.compile(r"(https?://[^/\s\"']+)/[^\s\"']*")
 _ARN = re.compile(r"arn:[\w-]+:(?P<service>[\w-]*):(?P<region>[\w-]*):(?P<account>\d*):")
 
 
@@ -376,7 +377,8 @@ def _explained(error: ClientError, doing: str) -> CrimeJobsError:
 
 
 def _line(error: BaseException) -> str:
-    return _line_of(str(error))
+    # botocore's words have whole addresses: of an object of S3 its key, which may name somebody.
+    return _PATH.sub(r"\1", _line_of(str(error)))
 
 
 def _line_of(text: str) -> str:

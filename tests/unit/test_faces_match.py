@@ -286,3 +286,11 @@ def test_what_was_passed_over_is_said() -> None:
         "1 photographs may have more faces than the 100 that are told of.",
         "2 likenesses of people who are not, or no longer, on the list: passed over.",
     ]
+
+
+def test_what_is_said_of_an_address_has_no_path() -> None:
+    """Whoever reads an object by `aws.refusals` alone says no more of its name."""
+    down = EndpointConnectionError(endpoint_url=f"http://127.0.0.1:4566/bucket/{CANARY}.jpg")
+    with pytest.raises(AwsRefused, match=r"http://127\.0\.0\.1:4566") as raised, aws.refusals("Reading"):
+        raise down
+    assert CANARY not in str(raised.value)
