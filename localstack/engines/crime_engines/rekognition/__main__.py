@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import fcntl
-import ipaddress
 import logging
 import os
 import re
@@ -119,18 +118,11 @@ def _check(given: argparse.Namespace) -> None:
         raise Unusable("--tls-certificate and --tls-key go together")
     needed = {"--tls-certificate": given.tls_certificate, "--clients": given.clients, "--audit": given.audit}
     missing = [name for name, value in needed.items() if value is None]
-    if missing and not _is_loopback(given.listen):
+    if missing and given.listen not in serving.THIS_MACHINE:
         raise Unusable(
             f"--listen {given.listen} can be reached from other machines, and faces are not for everyone: "
             f"give {', '.join(missing)} too, or listen on 127.0.0.1"
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _hold(state: Path) -> IO[str]:

@@ -15,7 +15,8 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request as HttpRequest  # noqa: TC002 - read when routes are made
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -33,6 +34,9 @@ MOST_BODY = 2 * (INLINE * 4 // 3) + 65_536
 
 #: Seconds in which a body has to be here, and bodies that are held in memory at once.
 BODY_SECONDS, MOST_BODIES = 30.0, 24
+
+#: Names of this machine that no other one reaches.
+THIS_MACHINE = ("127.0.0.1", "localhost")
 
 #: TLS 1.2 with forward secrecy and authenticated encryption; 1.3 has nothing else.
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -66,6 +70,8 @@ def application(guard: Guard, is_open: bool) -> Starlette:
                 query = http.scope["query_string"].decode("latin-1")
                 request = Request("POST", "/", query, http.headers, body)
                 status, headers, said = await run_in_threadpool(guard.answer, request)
+        except ClientDisconnect:  # there is nobody to answer
+            return Response(status_code=400)
         except Refusal as refusal:
             status, headers, said = guard.refusal(refusal)
             log.info("? %s %s %s", status, refusal.code, headers["x-amzn-RequestId"])
@@ -79,7 +85,7 @@ def application(guard: Guard, is_open: bool) -> Starlette:
         yield
         await run_in_threadpool(guard.close)
 
-    own = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"], www_redirect=False)
+    own = Middleware(TrustedHostMiddleware, allowed_hosts=list(THIS_MACHINE), www_redirect=False)
     routes = [Route("/", aws, methods=["POST"]), Route("/health", health)]
     return Starlette(routes=routes, lifespan=lifespan, middleware=[own] if is_open else [])
 
