@@ -189,7 +189,9 @@ class Deploying:
                 )
         self.account.check()
         self._upload()
-        return self.stack.plan(self._source(), self._sent.parameters, {**_TAGS, "environment": self._settings.env})
+        return self.stack.plan(
+            self._source(), self._sent.parameters, {**_TAGS, "environment": self._settings.env}
+        )
 
     def _upload(self) -> None:
         s3 = aws.client("s3", self._settings)
