@@ -15,6 +15,8 @@ import hypothesis
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.policies import recording
+
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
@@ -30,6 +32,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "data"
+
+recording.start(ROOT)
 
 Mount = Callable[..., Path]
 
@@ -56,6 +60,11 @@ class Rooms(LoadScopeScheduling):  # type: ignore[misc]
             return "spark"
         first = name.removeprefix("test_").removesuffix(".py").partition("_")[0]
         return next((group for group, names in SERVERS.items() if first in names), "servers")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hold what the code called of AWS against the policies."""
+    recording.finish(session)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Rooms:

@@ -14,10 +14,17 @@ from enum import Enum
 from functools import cache
 from typing import Any
 
-from tests.policies.resolving import ACCOUNT, Statement
+from tests.policies.resolving import ACCOUNT, REGION, Statement
 
 #: Variables that a policy may have in its conditions and resources.
 VARIABLES = {"aws:userid": "AROAEXAMPLE:task", "aws:PrincipalAccount": ACCOUNT}
+
+#: What every request says: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+ALWAYS = {
+    "aws:requestedregion": REGION,
+    "aws:principalaccount": ACCOUNT,
+    "aws:securetransport": "true",
+}
 
 Context = Mapping[str, str | tuple[str, ...]]
 
@@ -114,7 +121,9 @@ def filled(text: str) -> str:
 def _holds(operator: str, key: str, wanted: Any, context: Context) -> bool:
     values = [filled(str(one)) for one in (wanted if isinstance(wanted, list) else [wanted])]
     name, if_exists = operator.removesuffix("IfExists"), operator.endswith("IfExists")
-    told = next((told for known, told in context.items() if known.lower() == key.lower()), None)
+    told = next(
+        (told for known, told in context.items() if known.lower() == key.lower()), ALWAYS.get(key.lower())
+    )
     if name == "Null":
         return (told is None) == (values == ["true"])
     if name.startswith("ForAllValues:"):

@@ -34,6 +34,11 @@ IN_TESTS = (
         r"\{stream\.history\|bucket\}/dead-letters/.*",
         "{stream.history|bucket}/dead-letters/~",
     ),
+    (r".*", r"CollectionId", r"crime-jobs-.*", "crime-jobs-missing"),
+    (r".*", r"object|Delete\.Objects\.Key", r"(?:crime-faces/)?.*\bwatch/.*", "crime-faces/watch/~"),
+    (r".*", r"prefix", r"crime-faces/.*\bwatch\b.*", "crime-faces/watch/~"),
+    (r"enroller", r"object", r".*", "crime-faces/watch/~"),
+    (r"matcher|reviewer", r"object|prefix", r"crime-faces/.*", "crime-faces/photographs/~"),
     # A migration's own table keeps its name; those that are moved are called as their mapping says.
     (r"migration", r".*TableName|RequestItems", r"(?!crime-jobs-).*", "crime-moved"),
     (r"migration", r"TableArn", r"(.*:table/)[^/]*(.*)", r"\1crime-moved\2"),

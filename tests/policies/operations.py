@@ -16,6 +16,7 @@ from functools import cache
 from typing import Any
 
 from crime_jobs.adhoc.asking import SqlSettings
+from crime_jobs.model.faces import FaceSettings
 from crime_jobs.model.streams import StreamSettings
 from tests.policies import resolving
 from tests.policies.evaluator import VARIABLES, Call
@@ -29,6 +30,7 @@ _ARTIFACTS, _LOGS = "emr-artifactsbucket", "emr-logsbucket"
 WORDS: dict[str, str] = {
     **{f"stream.{name}": str(field.default) for name, field in StreamSettings.model_fields.items()},
     **{f"sql.{name}": str(field.default) for name, field in SqlSettings.model_fields.items()},
+    **{f"faces.{name}": str(field.default) for name, field in FaceSettings.model_fields.items()},
     "sql.workgroup": "crime",
     "sql.results": "s3://crime-results/results",
     "landing": f"s3://{LANDING}",
@@ -158,7 +160,13 @@ def actions(prefix: str, operation: str) -> tuple[str, ...]:
 
 
 def _s3(prefix: str, operation: str, names: Names) -> Iterator[Call]:
-    for action in actions(prefix, operation):
+    versions = "versions" in names and operation in ("GetObject", "DeleteObject", "DeleteObjects")
+    if operation == "DeleteObjects":
+        bucket = word(names["bucket"][0]).partition("/")[0]
+        places = names["Delete.Objects.Key"]
+        names = {"object": [key if key.startswith(f"{bucket}/") else f"{bucket}/{key}" for key in places]}
+    for found in actions(prefix, operation):
+        action = f"{found}Version" if versions else found
         if "object" in names:
             for place in names["object"]:
                 yield Call(action, f"arn:aws:s3:::{word(place)}")
@@ -292,6 +300,18 @@ def _glue(prefix: str, operation: str, names: Names) -> Iterator[Call]:
         yield Call(f"{prefix}:{operation}", arn("glue", rest))
 
 
+def _rekognition(prefix: str, operation: str, names: Names) -> Iterator[Call]:
+    # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonrekognition.html
+    collections = [arn(prefix, f"collection/{word(name)}") for name in names.get("CollectionId", ())]
+    action = f"{prefix}:{operation}"
+    if operation == "CreateCollection":
+        yield Call(action, "*")
+        if "tagged" in names:
+            yield from (Call(f"{prefix}:TagResource", one) for one in collections)
+    else:
+        yield from (Call(action, one) for one in collections or ["*"])
+
+
 def _by_name(prefix: str, operation: str, _: Names) -> Iterator[Call]:
     yield from (Call(action, "*") for action in actions(prefix, operation))
 
@@ -307,6 +327,7 @@ SERVICES: dict[str, Callable[[str, str, Names], Iterator[Call]]] = {
     "kinesis": _kinesis,
     "kms": _kms,
     "redshift-data": _redshift,
+    "rekognition": _rekognition,
     "s3": _s3,
     "secretsmanager": _secrets,
     "sns": _named("TopicArn", "{}"),

@@ -237,7 +237,8 @@ class Names:
             if last in ("Bucket", "Key", "Prefix") and path == last:
                 place[last] = value
             else:
-                found.setdefault(path, set()).add(self._word(value, last))
+                word = _folders(value, cut=True) if path == "Delete.Objects.Key" else self._word(value, last)
+                found.setdefault(path, set()).add(word)
         if "Bucket" in place:
             bucket, key = place["Bucket"], place.get("Key")
             if key is not None:
@@ -248,6 +249,8 @@ class Names:
                     found["prefix"] = {self._uri(f"{bucket}/{place['Prefix']}")}
         if params.get("Tags"):
             found["tagged"] = {"yes"}
+        if "VersionId" in params or any("VersionId" in one for one in _deleted(params)):
+            found["versions"] = {"yes"}
         return {path: sorted(values) for path, values in sorted(found.items())}
 
     def _word(self, value: str, parameter: str) -> str:
@@ -289,6 +292,11 @@ def _folders(path: str, cut: bool) -> str:
     if len(parts) > 5:
         parts = [*parts[:4], parts[-1]]
     return "/".join(parts)
+
+
+def _deleted(params: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    delete = params.get("Delete")
+    return list(delete.get("Objects", ())) if isinstance(delete, Mapping) else []
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
