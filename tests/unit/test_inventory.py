@@ -102,10 +102,14 @@ def test_a_name_like_ours_is_shown_and_is_nobodys(account: Account) -> None:
 
 def test_in_another_region_a_default_name_may_be_another_environments(account: Account) -> None:
     account.add("table", "fir_events", region=AWAY)
+    account.add("table", "crime-jobs-fir-consumer-WorkerMetricStats", region=AWAY)
+    account.add("table", "crime-jobs-trial-x", region=AWAY)
     account.add("queue", "forgotten", region=AWAY, tags=OURS)
     assert rows(account) == {}
     assert rows(account, everywhere=True) == {
         "table:fir_events": ("name", None, ""),
+        "table:crime-jobs-fir-consumer-WorkerMetricStats": ("name", None, ""),
+        "table:crime-jobs-trial-x": ("name", "trial", ""),
         "queue:forgotten": ("tag", "trial", ""),
     }
 
@@ -123,12 +127,13 @@ def test_what_a_deleted_stack_left_behind_is_still_its_environments(account: Acc
 def test_no_other_name_is_taken_for_ours(name: str, kind: str) -> None:
     names = names_of(make_settings())
     said = names.claim(kind, name)
-    known = {*names.exact.get(kind, ()), *names.begins, *names.ours, *names.pointed.get(kind, ())}
+    theirs = (*names.begins, *names.begins_at_home)
+    known = {*names.exact.get(kind, ()), *theirs, *names.ours, *names.pointed.get(kind, ())}
     begins = [one for one in known if name.startswith(one.removeprefix("alias/"))]
     assert (said is not None) <= bool(begins)
     if said and said.environment:
-        exact = {*names.exact.get(kind, ()), *names.begins}
-        assert any(name == one or (one in names.begins and name.startswith(one)) for one in exact)
+        exact = {*names.exact.get(kind, ()), *theirs}
+        assert any(name == one or (one in theirs and name.startswith(one)) for one in exact)
 
 
 def test_a_service_that_is_not_there_is_told_once_and_the_others_are_asked(account: Account) -> None:

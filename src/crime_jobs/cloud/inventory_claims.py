@@ -58,6 +58,8 @@ class Names:
         Names of what its settings only point at: a landing may be somebody's who lets us read it.
     begins
         What only its names begin with.
+    begins_at_home
+        What only its names begin with in its own region; elsewhere another environment may use the same.
     ours
         What names of the project begin with, whosever: such a name alone does not say which environment.
     """
@@ -66,6 +68,7 @@ class Names:
     exact: Mapping[str, frozenset[str]]
     pointed: Mapping[str, frozenset[str]]
     begins: tuple[str, ...]
+    begins_at_home: tuple[str, ...]
     ours: tuple[str, ...]
 
     def claim(self, kind: str, name: str, *, at_home: bool = True) -> Claim | None:
@@ -83,11 +86,12 @@ class Names:
         bare = _BEFORE.sub("", name)
         known = self.exact.get(kind, frozenset())
         is_known = name in known or bare in known
-        if (is_known and at_home) or any(_begins(bare, begin) for begin in self.begins):
+        begins = (*self.begins, *(self.begins_at_home if at_home else ()))
+        if (is_known and at_home) or any(_begins(bare, begin) for begin in begins):
             return Claim("name", self.environment)
         if is_known or name in self.pointed.get(kind, ()):
             return Claim("name", None)
-        if any(_begins(bare, begin) for begin in (*self.ours, *known)):
+        if any(_begins(bare, begin) for begin in (*self.begins_at_home, *self.ours, *known)):
             return Claim("name", None)
         return None
 
@@ -115,9 +119,9 @@ def names_of(settings: Settings) -> Names:
     """
     flow, face = streams.of(settings.stream), faces.of(settings.faces)
     # The consumer's library makes tables beside that of its leases, which begin with the application's name.
-    begins = [f"{PROJECT}-{settings.env}", flow.application]
+    at_home = [flow.application]
     if (name := stacks.told(settings).name) != PROJECT:
-        begins.append(name)
+        at_home.append(name)
     tables = [flow.application, flow.events_table, flow.identities_table, flow.alerts_table, flow.runs_table]
     tables += [face.people_table, face.photographs_table, face.leads_table, face.audit_table]
     if not stacks.told(settings).prefix:
@@ -162,7 +166,8 @@ def names_of(settings: Settings) -> Names:
         "athena workgroup": [settings.sql.get("workgroup")],
         "glue database": [settings.sql.get("database")],
     }
-    return Names(settings.env, _sets(exact), _sets(pointed), tuple(begins), (PROJECT,))
+    begins = (f"{PROJECT}-{settings.env}",)
+    return Names(settings.env, _sets(exact), _sets(pointed), begins, tuple(at_home), (PROJECT,))
 
 
 def _sets(names: Mapping[str, Iterable[Any]]) -> dict[str, frozenset[str]]:
