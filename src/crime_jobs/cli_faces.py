@@ -64,7 +64,7 @@ def enrol(
         output.show([vars(plan)], output_format, title="Would be enrolled; nothing was changed")
         return
     _tell_plan(plan)
-    if plan.new and not yes:
+    if plan.usd and not yes:
         confirm(f"Enrol {plan.new} photographs in {watch_list}?")
     with output.waiting("Enrolling …"):
         done = enrolling.run()
