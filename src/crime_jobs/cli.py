@@ -24,6 +24,7 @@ from crime_jobs import (
     cli_inventory,
     cli_migrate,
     cli_quicksight,
+    cli_restore,
     cli_sql,
     cli_stream,
     cli_stream_analytics,
@@ -174,6 +175,7 @@ cli_faces_match.register(cli_faces.faces)
 cli_faces_review.register(cli_faces.faces)
 cli_quicksight.register(app)
 cli_deploy.register(app)
+cli_restore.register(app)
 cli_inventory.register(app)
 cli_stream.register(app)
 cli_stream_analytics.register(cli_stream.stream)

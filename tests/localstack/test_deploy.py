@@ -16,6 +16,8 @@ from botocore.exceptions import ClientError
 
 from crime_jobs import settings as settings_module
 from crime_jobs.cloud import stacks
+from crime_jobs.cloud.deploy import Deployment
+from crime_jobs.errors import JobFailed
 from tests.localstack.conftest import Stack
 
 Deploy = Callable[..., tuple[int, list[dict[str, Any]], str]]
@@ -161,7 +163,13 @@ def test_nothing_to_change_says_so(deploy: Deploy, deployed: str) -> None:
     assert {row["did"] for row in rows} == {"no change"}
 
 
-def test_another_deployment_at_once_is_told(stack: Stack, name: str, deploy: Deploy, deployed: str) -> None:
+def test_another_deployment_at_once_is_told(
+    stack: Stack, name: str, folder: Path, deployed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, value in stack.env.items():
+        monkeypatch.setenv(variable, value)
+    ours = Deployment(settings_module.load(name, folder=folder, needs=()), ["migration"], lambda _: None)
+    ours.check()
     formation = stack.client("cloudformation")
     # Streams are made one after the other, each in some two seconds.
     slow = {
@@ -173,12 +181,15 @@ def test_another_deployment_at_once_is_told(stack: Stack, name: str, deploy: Dep
     }
     stack_name = stacks.stack_name(name, "migration")
     formation.create_stack(StackName=stack_name, TemplateBody=json.dumps({"Resources": slow}))
-    wait(lambda: exists(stack, stack_name))
-    code, rows, said = deploy("migration")
-    (state,) = formation.describe_stacks(StackName=stack_name)["Stacks"]
-    assert state["StackStatus"] == "CREATE_IN_PROGRESS"  # all that time
-    assert (code, rows) == (1, [])
-    assert f"Another deployment of stack {stack_name} is under way" in said
+    with pytest.raises(JobFailed, match="Another deployment of stack .* is under way"):
+        ours.run(lambda _: True)
+    assert not formation.list_change_sets(StackName=stack_name)["Summaries"]
+    # And the one that was first comes to its end.
+    wait(
+        lambda: (
+            formation.describe_stacks(StackName=stack_name)["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE"
+        )
+    )
 
 
 def test_a_failure_half_way_leaves_nothing(stack: Stack, name: str, deploy: Deploy, deployed: str) -> None:
