@@ -45,6 +45,7 @@ SERVERS = {
         *("alerts", "analytics", "consumer", "history", "producer", "reconcile", "sealing"),
         *("athena", "four", "sql"),
     ),
+    "faces": ("faces", "rekognition"),
     "spark": ("harness",),  # stacks of their own
 }
 
