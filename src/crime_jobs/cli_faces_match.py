@@ -110,12 +110,11 @@ def unreadable(
     output_format: Output = None,
 ) -> None:
     """List the photographs that could not be read, and why; their names are unsealed for it."""
-    from crime_jobs.faces.photographs import Photographs
+    from crime_jobs.faces.photographs import names_of_unreadable
     from crime_jobs.model.faces import of
 
     settings = settings_for(env, needs=(), region=region, profile=profile)
-    found = Photographs(settings, of(settings.faces), watch_list).unreadable()
-    rows = [{"reason": one.reason, "place": one.place, "tried": one.at} for one in found]
+    rows = names_of_unreadable(settings, of(settings.faces), watch_list)
     output.show(rows, output_format, title=f"Could not be read for {watch_list}")
 
 

@@ -16,8 +16,6 @@ from typing import Any
 
 from crime_jobs import settings as settings_module
 from crime_jobs.faces.leads import Leads
-from crime_jobs.faces.people import People
-from crime_jobs.faces.photographs import Photographs
 from crime_jobs.faces.watchlist import Enrolling
 from crime_jobs.model.faces import FaceSettings, Lead, Purpose
 from crime_jobs.settings import Settings
@@ -101,14 +99,6 @@ class Room:
     @property
     def leads(self) -> list[Lead]:
         return list(Leads(self.settings, self.faces).queue(self.name))
-
-    @property
-    def people(self) -> People:
-        return People(self.settings, self.faces)
-
-    @property
-    def ledger(self) -> Photographs:
-        return Photographs(self.settings, self.faces, self.name)
 
     def rows(self) -> list[dict[str, Any]]:
         """What the ledger has."""

@@ -26,7 +26,7 @@ from crime_jobs.faces.audit import Audit
 from crime_jobs.faces.compare import compare
 from crime_jobs.faces.match import MatchConfig, plan, remarks, summary
 from crime_jobs.faces.matching import Skip
-from crime_jobs.faces.photographs import fetch, listed
+from crime_jobs.faces.photographs import fetch, listed, names_of_unreadable
 from crime_jobs.faces.pictures import Reason, Unreadable
 from crime_jobs.faces.withdraw import Withdrawal
 from crime_jobs.model.faces import Purpose, person_id
@@ -251,7 +251,12 @@ def test_every_bad_input_in_one_folder(stack: Stack, sessions: Sessions, room: R
     assert "Faces not searched for: 1 too small." in remarks(said.reports)
     assert CANARY not in sessions.log + json.dumps(said.reports)
     assert room.done() == len(inputs) - 7
-    noted = {(one.reason, one.place.rpartition(f"{CANARY}-")[2]) for one in room.ledger.unreadable()}
+    named = names_of_unreadable(room.settings, room.faces, room.name)
+    noted = {(one["reason"], one["place"].rpartition(f"{CANARY}-")[2]) for one in named}
+    assert any(
+        line.action == "unreadable-named" and room.name in line.facts
+        for line in Audit(room.settings, room.faces).lines()
+    )
     assert noted == {(reason.value, name) for reason, names in BAD.items() for name in names}
     with_leads = {place.rpartition(f"{CANARY}-")[2] for lead in room.leads for place in lead.places}
     assert with_leads == {

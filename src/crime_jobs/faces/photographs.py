@@ -21,6 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from crime_jobs import aws, executors
 from crime_jobs.errors import AwsRefused
+from crime_jobs.faces.audit import Audit
 from crime_jobs.faces.pictures import MOST_BYTES, Reason, Unreadable
 from crime_jobs.model.faces import FaceSettings
 
@@ -356,3 +357,26 @@ def batches(found: Iterable[Found], size: int) -> Iterator[list[Found]]:
             batch = []
     if batch:
         yield batch
+
+
+def names_of_unreadable(settings: Settings, faces: FaceSettings, watch_list: str) -> list[dict[str, str]]:
+    """Unseal which photographs could not be read; that it was asked for is noted first.
+
+    Parameters
+    ----------
+    settings, faces, watch_list
+        As for `Photographs`.
+
+    Returns
+    -------
+    list of dict
+        Reason, place and when it was tried last.
+
+    Raises
+    ------
+    AwsRefused
+        If the audit, the table or the key may not be used.
+    """
+    Audit(settings, faces).write("unreadable-named", watch_list=watch_list)
+    found = Photographs(settings, faces, watch_list).unreadable()
+    return [{"reason": one.reason, "place": one.place, "tried": one.at} for one in found]
