@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -153,3 +155,51 @@ def test_a_file_that_can_not_be_read_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="Where things are can't be written"):
         outputs.write("one", {"lake": "x"}, tmp_path)
     assert path.read_text() == "not = [toml"
+
+
+def _alarms() -> dict[str, str]:
+    kinds = {"AWS::CloudWatch::Alarm", "AWS::Events::Rule", "AWS::Budgets::Budget"}
+    return {name: r["Type"] for name, r in template("monitoring").resources.items() if r["Type"] in kinds}
+
+
+def test_each_alarm_has_its_section_of_the_runbook_with_a_command_to_run() -> None:
+    """That the commands exist, with these options, is tested in test_docs.py."""
+    page = (ROOT / "docs/runbook.md").read_text()
+    sections = dict(section.split("\n", 1) for section in page.split("\n## ")[1:])
+    assert len(_alarms()) == 12
+    for name in _alarms():
+        assert "```sh\ncrime-jobs " in sections[name], name
+        assert f"](#{name.lower()})" in page, name
+    assert sections.keys() - _alarms().keys() == {"When something was deleted"}
+
+
+def test_each_alarm_tells_the_topic_and_names_its_section() -> None:
+    for name, kind in _alarms().items():
+        properties = template("monitoring").resources[name]["Properties"]
+        if kind == "AWS::CloudWatch::Alarm":
+            assert properties["AlarmActions"] == properties["OKActions"] == [{"Ref": "AlarmTopic"}]
+            assert properties["AlarmDescription"].endswith(f"docs/runbook.md#{name.lower()}")
+        elif kind == "AWS::Events::Rule":
+            assert [target["Arn"] for target in properties["Targets"]] == [{"Ref": "AlarmTopic"}]
+            assert properties["Description"].endswith(f"docs/runbook.md#{name.lower()}")
+        else:
+            told = [one["Subscribers"] for one in properties["NotificationsWithSubscribers"]]
+            assert told == [[{"SubscriptionType": "SNS", "Address": {"Ref": "AlarmTopic"}}]] * 2
+
+
+def test_the_board_shows_every_alarm() -> None:
+    text = template("monitoring").resources["Board"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    for name, kind in _alarms().items():
+        if kind == "AWS::CloudWatch::Alarm":
+            assert f"${{{name}.Arn}}" in text
+    board = json.loads(text)
+    assert len(board["widgets"]) == 5
+
+
+def test_what_operations_says_of_retention_stands_in_the_templates() -> None:
+    page = (ROOT / "docs/operations.md").read_text()
+    named = re.findall(r"`(\w+)\.yaml`: `([\w-]+)`(?:, `([\w-]+)`)?", page)
+    assert len(named) >= 10
+    for stream, *words in named:
+        text = (ROOT / f"src/crime_jobs/cloud/{stream}.yaml").read_text()
+        assert all(word in text for word in words), (stream, words)
