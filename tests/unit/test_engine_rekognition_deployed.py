@@ -22,8 +22,12 @@ from botocore.exceptions import ClientError, SSLError
 from PIL import ImageOps
 
 from crime_engines.rekognition import __main__ as engine_main
+from crime_jobs.faces import purpose
+from crime_jobs.faces.engine import Engine
+from crime_jobs.model.faces import FaceSettings, Purpose
+from tests.conftest import make_settings
 from tests.photographs import file, head, nobody
-from tests.unit.face_engine import CLIENTS, SECRETS, Deployed, certify, deploy, private
+from tests.unit.face_engine import CLIENTS, KEYS, SECRETS, Deployed, certify, deploy, private
 
 #: What must stand in no log: an external id and the key of an object.
 PERSON, OBJECT = "canary-person-17", "canary/Asha Devi.jpg"
@@ -61,6 +65,23 @@ def test_a_client_enrols_and_another_searches_behind_tls(engine: Deployed, face:
     assert said["ResponseMetadata"]["HTTPHeaders"]["x-crime-jobs-engine"] == "dlib/20.0.1"
     with pytest.raises(SSLError):  # who does not trust the certificate sends nothing
         engine.client("matching", verify=True).list_collections()
+
+
+def test_the_job_knows_it_for_an_engine_of_ones_own(
+    engine: Deployed, monkeypatch: pytest.MonkeyPatch, face: bytes
+) -> None:
+    """What crime-jobs asks before a purpose that AWS's terms bar, and with what it searches."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_REKOGNITION", engine.address)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(engine.ca))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEYS["matching"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRETS["matching"])
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    settings = make_settings("landing", "lake").model_copy(update={"region": "us-east-1"})
+    asking = Engine(settings, FaceSettings(engine="on-premises"))
+    found = asking.identity("missing-people")
+    assert (found.name, found.version, found.on_premises) == ("dlib", "20.0.1", True)
+    purpose.check(Purpose.CRIMINAL_INVESTIGATION, found)
+    assert len(asking.detect(face)) == 1
 
 
 def test_health_says_that_it_runs_and_no_more(engine: Deployed) -> None:
