@@ -5,6 +5,9 @@ not yet looked at. What a failed update had changed in a resource that was there
 would.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from localstack.aws.api.cloudformation import ChangeAction, ChangeSetType, ResourceStatus
 from localstack.services.cloudformation.engine.v2 import change_set_model_executor as module
 from localstack.services.cloudformation.engine.v2.change_set_model import is_nothing
@@ -15,10 +18,10 @@ Executor = module.ChangeSetModelExecutor
 process, change, execute = Executor.process, Executor._execute_resource_change, Executor.execute
 
 
-def remove(self, name, kind):
+def remove(self: Any, name: str, kind: str) -> Callable[[], None]:
     """Return what deletes a resource that this change has made."""
 
-    def action():
+    def action() -> None:
         told = {"action": ChangeAction.Remove, "logical_resource_id": name, "resource_type": kind}
         properties = PreprocProperties(properties=self.resources[name].get("Properties") or {})
         self._process_event(event_status=OperationStatus.IN_PROGRESS, **told)
@@ -30,14 +33,14 @@ def remove(self, name, kind):
     return action
 
 
-def changed(self, name, before, after):
+def changed(self: Any, name: str, before: Any, after: Any) -> None:
     """Change a resource, and note it if it is new."""
     change(self, name, before, after)
     if is_nothing(before) and self.resources[name].get("ResourceStatus") == ResourceStatus.CREATE_COMPLETE:
         self.__dict__.setdefault("_new", []).append((name, after.resource_type))
 
 
-def processed(self):
+def processed(self: Any) -> Any:
     """Make the changes; if one fails, nothing old is removed, and what is new goes."""
     try:
         return process(self)
@@ -50,12 +53,12 @@ def processed(self):
         raise
 
 
-def executed(self):
+def executed(self: Any) -> Any:
     """Execute the change set; the status after an update that failed is one of an update."""
     stack, update = self._change_set.stack, self._change_set.change_set_type == ChangeSetType.UPDATE
     said = stack.set_stack_status
 
-    def say(status, *arguments):
+    def say(status: Any, *arguments: Any) -> None:
         name = str(getattr(status, "value", status))
         said(f"UPDATE_{name}" if update and name.startswith("ROLLBACK_") else status, *arguments)
 
