@@ -28,7 +28,8 @@ def register(app: typer.Typer) -> None:
 def inventory(
     all_regions: AllRegions = False,
     all_environments: Annotated[
-        bool, typer.Option("--all-environments", help="Of other environments too.")
+        bool,
+        typer.Option("--all-environments", help="All of the project: other environments' too, and nobody's."),
     ] = False,
     env: Env = None,
     region: Region = None,

@@ -19,7 +19,17 @@ def shown(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[
     folder: Path = tmp_path_factory.mktemp("inventory")
     (folder / "crime-jobs.toml").write_text('[shown]\nregion = "us-east-1"\n')
     done = subprocess.run(
-        [sys.executable, "-m", "crime_jobs.cli", "inventory", "--env", "shown", "--output", "json"],
+        [
+            sys.executable,
+            "-m",
+            "crime_jobs.cli",
+            "inventory",
+            "--env",
+            "shown",
+            "--all-environments",
+            "--output",
+            "json",
+        ],
         capture_output=True,
         text=True,
         timeout=120,

@@ -198,6 +198,19 @@ def test_what_is_tagged_but_in_no_stack_is_said(account: Account) -> None:
     assert len(found.shown("trial", others=True)) == 2
 
 
+def test_what_is_nobodys_or_goes_by_itself_is_said_beside_the_rows(account: Account) -> None:
+    account.add("bucket", "lake")
+    account.add("key", "key-1", tags=OURS, state={"KeyState": "PendingDeletion"})
+    listed, found = shown(account)
+    assert listed == []
+    notes = inventory_rows.notes(found, found.shown("trial"))
+    assert "Key key-1 is deleted on 2026-11-01." in notes
+    assert any(
+        note.startswith("The project's, but nothing says of which environment: bucket lake.")
+        for note in notes
+    )
+
+
 def test_an_empty_account_has_an_empty_inventory(account: Account) -> None:
     listed, found = shown(account)
     assert listed == []

@@ -31,7 +31,7 @@ from crime_jobs.cloud.inventory_claims import (
     settle,
 )
 from crime_jobs.cloud.kinds import KINDS, by_service
-from crime_jobs.cloud.kinds_base import GLOBAL, Found, Kind, items, tag_map
+from crime_jobs.cloud.kinds_base import GLOBAL, Found, Kind, Phase, items, tag_map
 from crime_jobs.errors import AwsRefused, WrongUsage
 
 #: What the tagging service knows and no kind here covers.
@@ -96,16 +96,19 @@ class Inventory:
     regions: list[str]
 
     def shown(self, environment: str, *, others: bool = False) -> list[Row]:
-        """Return what an environment's inventory shows: its own, and what nothing says the environment of.
+        """Return what an environment's inventory shows: its own, without keys that wait for their deletion.
 
         Parameters
         ----------
         environment
             Its name.
         others
-            Whether to show what is other environments' too.
+            Whether to show all of the project: other environments', and what nothing says the environment of.
         """
-        return [row for row in self.rows if others or row.claim.environment in (environment, None)]
+        if others:
+            return self.rows
+        mine = [row for row in self.rows if row.claim.environment == environment]
+        return [row for row in mine if not (row.found.going and row.kind.phase is Phase.KEYS)]
 
     def of(self, environment: str) -> list[Row]:
         """Return what is one environment's, without what is going already."""

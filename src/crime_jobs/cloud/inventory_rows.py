@@ -83,13 +83,25 @@ def notes(inventory: Inventory, rows: Sequence[Row]) -> list[str]:
     ]
     if loose:
         said.append(f"Tagged, but in no stack: {len(loose)} of {len(rows)}.")
-    nobody = [row for row in rows if row.claim.environment is None]
+    waits = [row.found for row in inventory.rows if _waits(row, rows)]
+    said += [f"Key {key.name} {key.going}." for key in waits]
+    nobody = [row for row in inventory.rows if row.claim.environment is None]
     if nobody:
         said.append(
-            f"The project's, but nothing says of which environment: {len(nobody)} of {len(rows)}. "
-            "`crime-jobs destroy` leaves them; the tag environment would say it."
+            f"The project's, but nothing says of which environment: {_names(nobody)}. `crime-jobs destroy` "
+            "leaves them, --all-environments shows them, the tag environment would say it."
         )
     return said
+
+
+def _waits(row: Row, shown: Sequence[Row]) -> bool:
+    """Tell whether something is no longer shown, since it goes by itself, and is of an environment that is."""
+    return bool(row.kind.name == "key" and row.found.going and row not in shown)
+
+
+def _names(rows: Sequence[Row]) -> str:
+    names = ", ".join(f"{row.kind.name} {row.found.name}" for row in rows[:_FEW])
+    return f"{names} and {len(rows) - _FEW} more" if len(rows) > _FEW else names
 
 
 def sentences(outcome: Outcome) -> Iterator[str]:
@@ -113,9 +125,7 @@ def sentences(outcome: Outcome) -> Iterator[str]:
     for row in outcome.going:
         yield f"{row.kind.name.capitalize()} {row.found.name} {row.found.going}."
     if outcome.others:
-        names = ", ".join(f"{row.kind.name} {row.found.name}" for row in outcome.others[:_FEW])
-        more = f" and {len(outcome.others) - _FEW} more" if len(outcome.others) > _FEW else ""
-        yield f"Nothing says of which environment, so left alone: {names}{more}."
+        yield f"Nothing says of which environment, so left alone: {_names(outcome.others)}."
     yield from unheard(outcome.unasked)
     if not outcome.left:
         yield "The inventory shows nothing more that was to go."
