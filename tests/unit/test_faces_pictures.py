@@ -182,6 +182,23 @@ def test_a_picture_of_40_megapixels_is_made_smaller() -> None:
     assert found.side(Box(left=0.1, top=0.1, width=0.01, height=0.02)) == pytest.approx(80, rel=0.01)
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA", "16 bits"])
+def test_strips_of_a_large_picture_fit_together(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made smaller strip by strip it is what it is when made smaller at once, without a seam."""
+    large = head().resize((1500, 1201), Image.Resampling.BICUBIC)
+    sixteen = Image.fromarray(np.asarray(large.convert("L")).astype(np.uint16) * 257)
+    content = file(sixteen if mode == "16 bits" else large.convert(mode), "PNG")
+    at_once = read(content).image
+    monkeypatch.setattr(pictures, "WORKED_ON", 640 * 512)
+    monkeypatch.setattr(pictures, "_STRIP", 37)
+    found = read(content).image
+    assert abs(found.width * found.height - 640 * 512) < 2000
+    wanted = at_once.resize(found.size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+    apart = np.abs(np.asarray(found, dtype=int) - np.asarray(wanted, dtype=int))
+    assert apart.mean() < 0.5
+    assert apart.max() <= 24
+
+
 def test_what_has_too_many_bytes_is_made_to_fit() -> None:
     noise = Image.fromarray(np.random.default_rng(1).integers(0, 256, (1800, 2400, 3), dtype=np.uint8))
     content = file(noise, "PNG")

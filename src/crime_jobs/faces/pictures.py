@@ -29,11 +29,14 @@ INLINE = 5 * 1024**2
 #: Pixels a side that Rekognition takes at least and at most (the same page, and
 #: https://docs.aws.amazon.com/rekognition/latest/dg/recommendations-facial-input-images.html).
 LEAST_SIDE, MOST_SIDE = 80, 10_000
-#: Bytes of a file that is fetched at all, and pixels that are decoded: some 150 MB of memory.
+#: Bytes of a file that is fetched at all, and pixels that are decoded: some 330 MB of memory at most.
 MOST_BYTES, MOST_PIXELS = 64 * 1024**2, 50_000_000
 #: Pixels that are worked on: a larger picture is made smaller. In 16 million, a face of the 40 pixels that
 #: Rekognition asks for at least in 1920 by 1080 has 1 / 10,000 of the picture.
 WORKED_ON = 16_000_000
+
+#: Rows that are made at a time where a picture is made smaller, and rows of the original around them.
+_STRIP, _EDGE = 256, 16
 
 #: What a file of the two formats begins with.
 _BEGINS = {"JPEG": b"\xff\xd8\xff", "PNG": b"\x89PNG\r\n\x1a\n"}
@@ -177,14 +180,30 @@ def _orientation(image: Image) -> int:
 
 
 def _rgb(image: Image, size: tuple[int, int]) -> Image:
+    """Return it as RGB of that size; a large one strip by strip, so that it needs little memory."""
+    from PIL import Image as Pillow
+
+    if image.size == size:
+        return _plain(image)
+    whole, scale = Pillow.new("RGB", size), image.height / size[1]
+    for top in range(0, size[1], _STRIP):
+        bottom = min(top + _STRIP, size[1])
+        first, last = top * scale, min(bottom * scale, image.height)
+        above, below = max(0, math.floor(first) - _EDGE), min(image.height, math.ceil(last) + _EDGE)
+        part = _plain(image.crop((0, above, image.width, below)))
+        box = (0.0, first - above, float(image.width), last - above)
+        strip = part.resize((size[0], bottom - top), Pillow.Resampling.LANCZOS, box, reducing_gap=2.0)
+        whole.paste(strip, (0, top))
+    return whole
+
+
+def _plain(image: Image) -> Image:
     from PIL import Image as Pillow
 
     if image.mode.startswith("I"):  # 16 bits of grey
         image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
-    elif image.mode in ("P", "1") or "transparency" in image.info:  # which can't be made smaller smoothly
-        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
-    if image.size != size:
-        image = image.resize(size, Pillow.Resampling.LANCZOS, reducing_gap=2.0)
+    elif "transparency" in image.info:
+        image = image.convert("RGBA")
     if image.mode in ("LA", "PA", "RGBA", "La", "RGBa"):
         image = image.convert("RGBA")
         white = Pillow.new("RGBA", image.size, (255, 255, 255, 255))
