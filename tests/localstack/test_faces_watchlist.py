@@ -57,9 +57,17 @@ def environment(stack: Stack) -> Iterator[pytest.MonkeyPatch]:
     patch.undo()
 
 
+class Listed(Room):
+    """A watch list of one test."""
+
+    @functools.cached_property
+    def people(self) -> People:
+        return People(self.settings, self.faces)
+
+
 @pytest.fixture
-def room(stack: Stack) -> Room:
-    return Room(stack)
+def room(stack: Stack) -> Listed:
+    return Listed(stack)
 
 
 def turned() -> Image.Image:
@@ -69,7 +77,7 @@ def turned() -> Image.Image:
 HEAD, FLIPPED = file(head()), file(turned())
 
 
-def write(room: Room, *lines: str) -> str:
+def write(room: Listed, *lines: str) -> str:
     return room.put("manifest.csv", "\n".join([HEADER, *lines]).encode(), "watch")
 
 
@@ -77,11 +85,11 @@ def line(photograph: str, key: str = "MP/1", expires: str = "2090-01-01", basis:
     return f"{photograph},{key},family,{basis},{expires}"
 
 
-def enrol(room: Room, manifest: str, **more: Any) -> Enrolled:
+def enrol(room: Listed, manifest: str, **more: Any) -> Enrolled:
     return Enrolling(room.settings, room.faces, manifest, room.name, PURPOSE, **more).run()
 
 
-def one_person(room: Room) -> str:
+def one_person(room: Listed) -> str:
     """Enrol somebody with two photographs; return the manifest's URI."""
     room.put("a.jpg", HEAD, "watch")
     room.put("b.jpg", FLIPPED, "watch")
@@ -90,25 +98,25 @@ def one_person(room: Room) -> str:
     return manifest
 
 
-def collection(room: Room) -> list[str]:
+def collection(room: Listed) -> list[str]:
     engine = Engine(room.settings, room.faces)
     return sorted(face.face_id for face in engine.faces(f"crime-jobs-{room.name}"))
 
 
-def person(room: Room, key: str = "MP/1") -> Person:
+def person(room: Listed, key: str = "MP/1") -> Person:
     found = room.people.by_key(room.name, key)
     assert found
     return found
 
 
-def versions(room: Room) -> Counter[str]:
+def versions(room: Listed) -> Counter[str]:
     said = room.stack.client("s3").list_object_versions(Bucket=BUCKET, Prefix=f"{room.folder}/watch/")
     return Counter(
         one["Key"].rpartition("/")[2] for one in said.get("Versions", []) + said.get("DeleteMarkers", [])
     )
 
 
-def a_lead(room: Room, found: Person) -> Lead:
+def a_lead(room: Listed, found: Person) -> Lead:
     box = Box(left=0.1, top=0.1, width=0.2, height=0.2)
     return Lead(
         lead_id=lead_id(room.name, "ab" * 32, box, found.person_id),
@@ -127,12 +135,12 @@ def a_lead(room: Room, found: Person) -> Lead:
     )
 
 
-def state_of(room: Room) -> Any:
+def state_of(room: Listed) -> Any:
     """All that a run could change."""
     return room.people.watch_list(room.name), list(room.people.everyone(room.name)), collection(room)
 
 
-def test_people_are_enrolled_once_and_the_same_manifest_changes_nothing(room: Room) -> None:
+def test_people_are_enrolled_once_and_the_same_manifest_changes_nothing(room: Listed) -> None:
     manifest = one_person(room)
     found = person(room)
     assert found.state is State.ACTIVE
@@ -150,7 +158,7 @@ def test_people_are_enrolled_once_and_the_same_manifest_changes_nothing(room: Ro
     assert state_of(room) == before
 
 
-def test_each_line_is_told_and_the_rest_goes_on(room: Room) -> None:
+def test_each_line_is_told_and_the_rest_goes_on(room: Listed) -> None:
     for name, content in {
         "good.jpg": HEAD,
         "nobody.jpg": file(nobody()),
@@ -179,7 +187,7 @@ def test_each_line_is_told_and_the_rest_goes_on(room: Room) -> None:
     assert [one for one in room.people.everyone(room.name) if one.sealed] == [person(room, "K/2")]
 
 
-def test_the_same_picture_twice_is_one_face_and_another_in_its_place_replaces_it(room: Room) -> None:
+def test_the_same_picture_twice_is_one_face_and_another_in_its_place_replaces_it(room: Listed) -> None:
     for name in ("a.jpg", "copy.jpg"):
         room.put(name, HEAD, "watch")
     manifest = write(room, line("a.jpg"), line("copy.jpg"))
@@ -194,7 +202,7 @@ def test_the_same_picture_twice_is_one_face_and_another_in_its_place_replaces_it
     assert sorted(face.face_id for face in person(room).faces) == collection(room)
 
 
-def test_changed_terms_are_taken_over_and_who_left_is_told_not_removed(room: Room) -> None:
+def test_changed_terms_are_taken_over_and_who_left_is_told_not_removed(room: Listed) -> None:
     one_person(room)
     room.put("c.jpg", file(head().resize((200, 200))), "watch")
     changed = [line(f"{n}.jpg", expires="2091-05-05", basis="renewed") for n in "ab"]
@@ -237,7 +245,7 @@ def breaks(target: Any, name: str, patch: pytest.MonkeyPatch, *, after: bool) ->
     ],
 )
 def test_an_enrolment_that_ends_anywhere_is_finished_by_the_next(
-    target: Any, name: str, after: bool, room: Room
+    target: Any, name: str, after: bool, room: Listed
 ) -> None:
     room.put("a.jpg", HEAD, "watch")
     manifest = write(room, line("a.jpg"))
@@ -268,7 +276,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def kill(room: Room, folder: Path, name: str, *arguments: str) -> None:
+def kill(room: Listed, folder: Path, name: str, *arguments: str) -> None:
     """Run the command in a process of its own that is killed after a call of the engine."""
     (folder / "crime-jobs.toml").write_text(
         '[here]\nregion = "us-east-1"\n[here.faces]\nengine = "on-premises"\n'
@@ -285,7 +293,7 @@ def kill(room: Room, folder: Path, name: str, *arguments: str) -> None:
     assert ended.returncode == -signal.SIGKILL, ended.stderr
 
 
-def test_what_kill_9_leaves_is_finished_by_the_next_run(room: Room, tmp_path: Path) -> None:
+def test_what_kill_9_leaves_is_finished_by_the_next_run(room: Listed, tmp_path: Path) -> None:
     room.put("a.jpg", HEAD, "watch")
     manifest = write(room, line("a.jpg"))
     told = (manifest, "--watch-list", room.name, "--purpose", PURPOSE.value)
@@ -310,7 +318,7 @@ def raise_refused(done: Enrolled) -> None:
         raise BadInput("; ".join(told.why for told in done.lines))
 
 
-def test_a_face_that_nobody_tells_of_does_not_stay(room: Room) -> None:
+def test_a_face_that_nobody_tells_of_does_not_stay(room: Listed) -> None:
     manifest = one_person(room)
     engine, name = Engine(room.settings, room.faces), f"crime-jobs-{room.name}"
     engine.index(name, file(head().resize((300, 300))), f"{'0' * 32}:{'1' * 32}")
@@ -323,7 +331,7 @@ def test_a_face_that_nobody_tells_of_does_not_stay(room: Room) -> None:
     assert len(collection(room)) == 2
 
 
-def test_a_withdrawal_leaves_nothing_but_that_it_was(room: Room) -> None:
+def test_a_withdrawal_leaves_nothing_but_that_it_was(room: Listed) -> None:
     manifest = one_person(room)
     room.put("a.jpg", HEAD, "watch")  # a second version of it
     room.put("a.jpg.old", HEAD, "watch")  # a name that begins so is another photograph
@@ -355,7 +363,9 @@ def test_a_withdrawal_leaves_nothing_but_that_it_was(room: Room) -> None:
 @pytest.mark.parametrize(
     ("name", "after"), [("_remove_faces", True), ("_remove_photographs", True), ("_ended", False)]
 )
-def test_a_withdrawal_that_ends_anywhere_is_finished_by_the_next(name: str, after: bool, room: Room) -> None:
+def test_a_withdrawal_that_ends_anywhere_is_finished_by_the_next(
+    name: str, after: bool, room: Listed
+) -> None:
     room.enrol({"MP/1": {"a.jpg": HEAD}})
     withdrawal = Withdrawal(room.settings, room.faces, room.name)
     with pytest.MonkeyPatch.context() as patch:
@@ -371,7 +381,7 @@ def test_a_withdrawal_that_ends_anywhere_is_finished_by_the_next(name: str, afte
     assert versions(room) == {"manifest.csv": 1}
 
 
-def test_photographs_stay_if_one_says_so(room: Room) -> None:
+def test_photographs_stay_if_one_says_so(room: Listed) -> None:
     room.enrol({"MP/1": {"a.jpg": HEAD}})
     withdrawal = Withdrawal(room.settings, room.faces, room.name)
     told = withdrawal.withdraw(person(room), "found", keep_photographs=True)
@@ -382,7 +392,7 @@ def test_photographs_stay_if_one_says_so(room: Room) -> None:
     assert CANARY not in str(caught.value)
 
 
-def test_who_is_withdrawn_while_being_enrolled_leaves_no_face(room: Room) -> None:
+def test_who_is_withdrawn_while_being_enrolled_leaves_no_face(room: Listed) -> None:
     room.put("a.jpg", HEAD, "watch")
     room.put("b.jpg", FLIPPED, "watch")
     enrol(room, write(room, line("a.jpg")))
@@ -406,7 +416,7 @@ def test_who_is_withdrawn_while_being_enrolled_leaves_no_face(room: Room) -> Non
     assert collection(room) == []
 
 
-def test_what_has_had_its_day_is_ended_and_can_come_again(room: Room) -> None:
+def test_what_has_had_its_day_is_ended_and_can_come_again(room: Listed) -> None:
     room.enrol({"MP/1": {"a.jpg": HEAD}, "MP/2": {"b.jpg": FLIPPED}}, "2090-01-01")
     found = person(room)
     Leads(room.settings, room.faces).add([a_lead(room, found)])
@@ -431,7 +441,27 @@ def test_what_has_had_its_day_is_ended_and_can_come_again(room: Room) -> None:
     }
 
 
-def test_a_list_is_for_one_purpose_and_one_engine(room: Room) -> None:
+def test_who_can_not_be_taken_off_does_not_keep_the_others_on(room: Listed) -> None:
+    room.enrol({"MP/1": {"a.jpg": HEAD}, "MP/2": {"b.jpg": FLIPPED}}, "2090-01-01")
+    tomorrow = datetime(2090, 1, 2, tzinfo=UTC)
+    stuck = person(room, "MP/2").person_id
+    real = Withdrawal._remove_photographs
+
+    def refused(withdrawal: Withdrawal, of: Person, keep: bool) -> tuple[int, int]:
+        if of.person_id == stuck:
+            raise AwsRefused("Removing a photograph: an object lock.")
+        return real(withdrawal, of, keep)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Withdrawal, "_remove_photographs", refused)
+        with pytest.raises(JobFailed, match="1 people could not be taken off, 1 were; the first: Removing"):
+            expire(room.settings, room.faces, room.name, now=tomorrow)
+    assert (person(room).state, person(room, "MP/2").state) == (State.EXPIRED, State.WITHDRAWING)
+    assert collection(room) == []
+    assert [one.state for one in expire(room.settings, room.faces, room.name).people] == ["expired"]
+
+
+def test_a_list_is_for_one_purpose_and_one_engine(room: Listed) -> None:
     room.enrol({"MP/1": {"a.jpg": HEAD}})
     manifest = write(room, line("a.jpg"))
     before = state_of(room)
@@ -442,7 +472,7 @@ def test_a_list_is_for_one_purpose_and_one_engine(room: Room) -> None:
         Enrolling(room.settings, amazon, manifest, room.name, PURPOSE).plan()
     assert state_of(room) == before
     # The engine here is our own: it may be used for what AWS's terms bar for Rekognition.
-    other = Room(room.stack)
+    other = Listed(room.stack)
     other.put("a.jpg", HEAD, "watch")
     plan = Enrolling(
         other.settings, other.faces, write(other, line("a.jpg")), other.name, Purpose.CRIMINAL_INVESTIGATION
@@ -450,7 +480,7 @@ def test_a_list_is_for_one_purpose_and_one_engine(room: Room) -> None:
     assert (plan.new, plan.calls) == (1, 2)
 
 
-def test_what_it_costs_is_said_before_and_after(room: Room) -> None:
+def test_what_it_costs_is_said_before_and_after(room: Listed) -> None:
     for name in ("a.jpg", "b.jpg"):
         room.put(name, HEAD if name == "a.jpg" else FLIPPED, "watch")
     faces = room.faces.model_copy(update={"price_per_call": 0.001, "calls_per_second": 40.0})
@@ -470,7 +500,7 @@ def test_what_it_costs_is_said_before_and_after(room: Room) -> None:
 
 
 @pytest.fixture
-def own_audit(stack: Stack, room: Room) -> Iterator[tuple[list[Audit], Any, str]]:
+def own_audit(stack: Stack, room: Listed) -> Iterator[tuple[list[Audit], Any, str]]:
     """Four writers of an audit whose chain may be broken."""
     table, client = f"t_audit_{uuid.uuid4().hex[:8]}", stack.client("dynamodb")
     client.create_table(
@@ -512,7 +542,7 @@ def test_a_broken_chain_is_found_and_many_writers_do_not_break_it(
 
 
 def test_nothing_of_a_person_is_in_output_logs_or_rows(
-    room: Room,
+    room: Listed,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
@@ -555,13 +585,13 @@ def test_nothing_of_a_person_is_in_output_logs_or_rows(
         assert not [path for path in folder.rglob("*") if path.is_file() and path.name != "crime-jobs.toml"]
 
 
-def scan(room: Room, table: str) -> list[Any]:
+def scan(room: Listed, table: str) -> list[Any]:
     client = room.stack.client("dynamodb")
     pages = client.get_paginator("scan").paginate(TableName=getattr(room.faces, table))
     return [item for page in pages for item in page["Items"]]
 
 
-def test_a_folder_of_this_machine_is_a_watch_list_too(room: Room, tmp_path: Path) -> None:
+def test_a_folder_of_this_machine_is_a_watch_list_too(room: Listed, tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(HEAD)
     manifest = tmp_path / "manifest.csv"
     manifest.write_text(f"{HEADER}\n{line('a.jpg')}\n{line('gone.jpg')}\n")
@@ -578,7 +608,7 @@ def test_a_folder_of_this_machine_is_a_watch_list_too(room: Room, tmp_path: Path
     assert (tmp_path / "a.jpg").exists()  # what is on somebody's disk is his to remove; it is told
 
 
-def test_what_is_not_there_is_said(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_there_is_said(room: Listed, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(WrongUsage, match="There is no watch list"):
         Withdrawal(room.settings, room.faces, room.name)
     with pytest.raises(BadInput, match="The manifest is not there"):
@@ -588,6 +618,7 @@ def test_what_is_not_there_is_said(room: Room, monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(AwsRefused, match="Reading the manifest"):
         enrol(room, "s3://no-such-bucket-here/m.csv")
     monkeypatch.setenv("AWS_ENDPOINT_URL_REKOGNITION", room.stack.endpoint)
+    monkeypatch.setattr("crime_jobs.faces.engine.FIRST_PAUSE", 0)
     room.put("a.jpg", HEAD, "watch")
     with pytest.raises((WrongUsage, AwsRefused)):  # whoever answers there, it is not the engine
         enrol(room, write(room, line("a.jpg")))

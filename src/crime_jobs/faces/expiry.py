@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from crime_jobs.errors import WrongUsage
+from crime_jobs.errors import CrimeJobsError, JobFailed, WrongUsage
 from crime_jobs.faces.leads import Leads
 from crime_jobs.faces.people import OVER, State
 from crime_jobs.faces.withdraw import Withdrawal, Withdrawn
@@ -71,21 +71,31 @@ def expire(
     ------
     WrongUsage
         If there is no such list.
+    JobFailed
+        If somebody could not be taken off; the others are.
     AwsRefused
-        If something can't be removed: run it again.
+        If nothing can be read: run it again.
     """
     leads = Leads(settings, faces)
     withdrawal = Withdrawal(settings, faces, name, leads)
-    ended, swept = [], 0
+    ended, swept, failed = [], 0, list[CrimeJobsError]()
     for person in list(withdrawal.people.everyone(name)):
         if person.state in OVER:
             swept += leads.forget(name, person.person_id)
         elif person.state is State.WITHDRAWING or is_over(person.expires, now):
             reason = "its last day has passed"
-            ended.append(withdrawal.end(person, State.EXPIRED, reason, keep_photographs=keep_photographs))
+            try:
+                ended.append(withdrawal.end(person, State.EXPIRED, reason, keep_photographs=keep_photographs))
+            except CrimeJobsError as error:  # the next person has his right too
+                failed.append(error)
     old = leads.drop_older(faces.lead_days)
     if swept or old:
         withdrawal.audit.write("leads-dropped", watch_list=name, swept=swept, old=old, days=faces.lead_days)
+    if failed:
+        raise JobFailed(
+            f"{len(failed)} people could not be taken off, {len(ended)} were; the first: {failed[0].message}",
+            hint=failed[0].hint or "Run it again: it goes on where this run stopped.",
+        ) from failed[0]
     return Expired(tuple(ended), swept, old)
 
 

@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from crime_jobs.budget import Bucket
@@ -263,6 +263,8 @@ class Enrolling:
             collection, {"project": "crime-jobs", "environment": self._settings.env, "stream": "faces"}
         )
         if found.watch_list:
+            # A collection that was gone is made anew, perhaps with embeddings of another version.
+            purposes.check_engine(found.watch_list, replace(found.identity, version=version))
             return found.watch_list
         made = WatchList(
             name=self._name,
