@@ -152,7 +152,7 @@ def test_the_job_that_matches_may_do_what_it_does_and_no_more() -> None:
         f"{FOLDER}/_matcher.py": (),
         f"{FOLDER}/compare.py": (),
         f"{FOLDER}/photographs.py": (),
-        f"{FOLDER}/people.py": ("find_list", "everyone", "person", "secrets", "_get"),
+        f"{FOLDER}/people.py": ("find_list", "person", "secrets", "_get"),
         f"{FOLDER}/leads.py": ("add", "_add", "_note_places", "_item"),
         f"{FOLDER}/engine.py": ("identity", "detect", "search", "compare"),
     }
