@@ -39,7 +39,8 @@ def finish(session: pytest.Session) -> None:
         return
     denied, new = compare(folder)
     if not (denied or new):
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.name == str(os.getpid()):  # ours, and nobody asked for it
+            shutil.rmtree(folder, ignore_errors=True)
         return
     write = session.config.get_terminal_writer().line
     if denied:
