@@ -41,13 +41,13 @@ def inventory(
     from crime_jobs.cloud.inventory import take
     from crime_jobs.cloud.inventory_asking import Asking
 
-    settings = settings_for(env, region=region, profile=profile)
+    settings = settings_for(env, needs=(), region=region, profile=profile)
     with output.waiting("Asking the services …"):
         found = take(Asking(settings), everywhere=all_regions)
     rows = found.shown(settings.env, others=all_environments)
     where = "all regions" if all_regions else settings.region
     output.show(inventory_rows.rows_of(rows), output_format, title=f"Environment {settings.env} in {where}")
-    for said in [inventory_rows.sum_of(rows), *inventory_rows.notes(found, rows)]:
+    for said in [inventory_rows.sum_of(rows), *inventory_rows.notes(found, rows, settings.env)]:
         output.note(said)
 
 
@@ -71,11 +71,11 @@ def destroy(
     output_format: Output = None,
 ) -> None:
     """Remove all that is an environment's: jobs, stacks, data, keys, logs. Asks for its name first."""
-    from crime_jobs.cloud import destroy_plan, inventory_rows
+    from crime_jobs.cloud import destroy_plan, inventory_rows, outputs
     from crime_jobs.cloud.destroy import Destruction
     from crime_jobs.cloud.inventory_asking import Asking
 
-    settings = settings_for(env, region=region, profile=profile)
+    settings = settings_for(env, needs=(), region=region, profile=profile)
     if yes and name != settings.env and not dry_run:
         raise WrongUsage(
             f"--yes removes environment {settings.env!r} only if --name says that too.",
@@ -98,6 +98,7 @@ def destroy(
     if plan.remove and not yes:
         _ask(settings.env, name)
     _run(it, plan)
+    outputs.forget(settings.env)
 
 
 def _ask(env: str, name: str | None) -> None:

@@ -193,7 +193,7 @@ def test_what_is_tagged_but_in_no_stack_is_said(account: Account) -> None:
     account.add("bucket", "theirs", tags={"project": "crime-jobs", "environment": "prod"})
     listed, found = shown(account)
     assert [row["name"] for row in listed] == ["police-lake-7"]
-    notes = inventory_rows.notes(found, found.shown("trial"))
+    notes = inventory_rows.notes(found, found.shown("trial"), "trial")
     assert "Tagged, but in no stack: 1 of 1." in notes
     assert len(found.shown("trial", others=True)) == 2
 
@@ -203,7 +203,7 @@ def test_what_is_nobodys_or_goes_by_itself_is_said_beside_the_rows(account: Acco
     account.add("key", "key-1", tags=OURS, state={"KeyState": "PendingDeletion"})
     listed, found = shown(account)
     assert listed == []
-    notes = inventory_rows.notes(found, found.shown("trial"))
+    notes = inventory_rows.notes(found, found.shown("trial"), "trial")
     assert "Key key-1 is deleted on 2026-11-01." in notes
     assert any(
         note.startswith("The project's, but nothing says of which environment: bucket lake.")

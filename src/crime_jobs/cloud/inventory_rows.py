@@ -67,7 +67,7 @@ def sum_of(rows: Sequence[Row]) -> str:
     )
 
 
-def notes(inventory: Inventory, rows: Sequence[Row]) -> list[str]:
+def notes(inventory: Inventory, rows: Sequence[Row], environment: str) -> list[str]:
     """Return what is to be known beside the rows: what could not be asked, and what is in no stack.
 
     Parameters
@@ -76,6 +76,8 @@ def notes(inventory: Inventory, rows: Sequence[Row]) -> list[str]:
         The inventory.
     rows
         Those of it that are shown.
+    environment
+        Whose they are.
     """
     said = unheard(inventory.unasked)
     loose = [
@@ -83,20 +85,16 @@ def notes(inventory: Inventory, rows: Sequence[Row]) -> list[str]:
     ]
     if loose:
         said.append(f"Tagged, but in no stack: {len(loose)} of {len(rows)}.")
-    waits = [row.found for row in inventory.rows if _waits(row, rows)]
-    said += [f"Key {key.name} {key.going}." for key in waits]
+    mine = [row for row in inventory.rows if row.claim.environment == environment and row not in rows]
+    said += [f"{row.kind.name.capitalize()} {row.found.name} {row.found.going}." for row in mine]
     nobody = [row for row in inventory.rows if row.claim.environment is None]
     if nobody:
         said.append(
-            f"The project's, but nothing says of which environment: {_names(nobody)}. `crime-jobs destroy` "
-            "leaves them, --all-environments shows them, the tag environment would say it."
+            f"The project's, but nothing says of which environment: {_names(nobody)}. "
+            "`crime-jobs destroy` leaves them, --all-environments shows them; "
+            "the tag environment would say it."
         )
     return said
-
-
-def _waits(row: Row, shown: Sequence[Row]) -> bool:
-    """Tell whether something is no longer shown, since it goes by itself, and is of an environment that is."""
-    return bool(row.kind.name == "key" and row.found.going and row not in shown)
 
 
 def _names(rows: Sequence[Row]) -> str:
