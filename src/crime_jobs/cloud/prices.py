@@ -10,7 +10,7 @@ from dataclasses import dataclass
 #: Hours of a month as AWS's calculator has them.
 HOURS = 730
 GB = 1024**3
-#: When the prices were last written down here.
+#: When the prices were written down here, by hand. AWS lowers and raises them: its page is what holds.
 AS_OF = "2026-11-24"
 
 
