@@ -145,8 +145,13 @@ def test_what_is_written_is_what_is_read(tmp_path_factory: pytest.TempPathFactor
     outputs.write("one", {"lake": "kept"}, folder)
     path = outputs.write("two", whole, folder)
     assert tomllib.loads(path.read_text(encoding="utf-8")) == {"one": {"lake": "kept"}, "two": whole}
-    outputs.write("two", {}, folder)
+    outputs.forget("two", folder)
     assert tomllib.loads(path.read_text(encoding="utf-8")) == {"one": {"lake": "kept"}}
+
+
+def test_to_forget_what_was_never_written_writes_nothing(tmp_path: Path) -> None:
+    outputs.forget("one", tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_that_can_not_be_read_is_left_alone(tmp_path: Path) -> None:

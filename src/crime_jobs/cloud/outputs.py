@@ -121,6 +121,20 @@ def write(env: str, made: Mapping[str, Any], folder: Path | None = None) -> Path
     return path
 
 
+def forget(env: str, folder: Path | None = None) -> None:
+    """Take an environment's section out, now that nothing is left of it; without a file nothing is done.
+
+    Parameters
+    ----------
+    env
+        The environment.
+    folder
+        As for `write`.
+    """
+    if ((folder or Path.cwd()) / OUTPUTS_NAME).is_file():
+        write(env, {}, folder)
+
+
 def refresh(settings: Settings, folder: Path | None = None) -> Path:
     """Read the outputs and write the environment's section.
 
