@@ -21,11 +21,11 @@ RECORDED, OTHERS = FOLDER / "recorded.json", FOLDER / "others.toml"
 #: What tests call by names that no setting says, and what that is: the task's and the parameter's name, and the
 #: value, as regular expressions. What is by chance (a date, a table of the test's own) goes the same way.
 IN_TESTS = (
-    (r".*", r".*TableName|RequestItems", r"alerts-~", "{stream.alerts_table}"),
-    (r"consumer|replay|watcher", r"TopicArn", r".*:alerts-~(\.fifo)?", "{stream.topic}"),
-    (r".*", r"StreamName|StreamARN", r"fir-~", "{stream.name}"),
-    (r".*", r"StreamName|StreamARN", r"fir-~-counts", "{stream.counts}"),
-    (r".*", r"DeliveryStreamName", r"fir-~-history", "{stream.name}-history"),
+    (r".*", r".*TableName|RequestItems", r"alerts-[0-9a-f~]+", "{stream.alerts_table}"),
+    (r"consumer|replay|watcher", r"TopicArn", r".*:alerts-[0-9a-f~]+(\.fifo)?", "{stream.topic}"),
+    (r".*", r"StreamName|StreamARN", r"fir-[0-9a-f~]+", "{stream.name}"),
+    (r".*", r"StreamName|StreamARN", r"fir-[0-9a-f~]+-counts", "{stream.counts}"),
+    (r".*", r"DeliveryStreamName", r"fir-[0-9a-f~]+-history", "{stream.name}-history"),
     (r".*", r"object", r"crime-questions/results/.*", "{sql.results}/~"),
     (r".*", r"object", r"(\{stream\.history\}(?:-loads)?)/.*", r"\1/~"),
     (
