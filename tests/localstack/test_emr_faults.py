@@ -110,13 +110,13 @@ def test_a_bucket_that_is_not_there(emr: Emr, cluster: str) -> None:
     assert len(emr.steps(cluster)) == before
 
 
-def test_another_region_is_refused(emr: Emr, cluster: str) -> None:
-    before = len(emr.steps(cluster))
+def test_a_cluster_of_another_region_is_not_found(emr: Emr, cluster: str) -> None:
     done = emr.command("submit", "hot_spots", "--on", cluster, "--region", "eu-west-1")
+    assert done.returncode == 4
+    assert f"'{cluster}' is not valid" in done.stderr
+    done = emr.command("submit", "hot_spots", "--on", "faults", "--region", "eu-west-1")
     assert done.returncode == 2
-    assert "eu-west-1" in done.stderr
-    assert "us-east-1" in done.stderr
-    assert len(emr.steps(cluster)) == before
+    assert "in eu-west-1 is called 'faults'" in done.stderr
 
 
 def test_no_permission(emr: Emr, cluster: str) -> None:
