@@ -177,3 +177,25 @@ def test_a_lake_in_another_region_is_found(stack: Stack, tmp_path: Path) -> None
     assert found["state"] == "failed"
     assert THERE in found["found"][0]
     assert REGION in found["found"][0]
+
+
+def test_the_guard_asks_s3_where_a_bucket_is_and_nothing_is_written_elsewhere(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LocalStack itself would take the object: in one process it has all regions."""
+    from crime_harness.stack import client
+    from crime_jobs import aws, settings
+    from crime_jobs.errors import Elsewhere
+
+    for name, value in stack.env.items():
+        monkeypatch.setenv(name, value)
+    bucket = f"abroad-{uuid.uuid4().hex[:8]}"
+    s3 = client("s3", stack.endpoint)
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": THERE})
+    try:
+        with pytest.raises(Elsewhere) as refused:
+            aws.client("s3", settings.load("local")).put_object(Bucket=bucket, Key="k", Body=b"b")
+        assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
+    finally:
+        s3.delete_bucket(Bucket=bucket)
+    assert all(name in str(refused.value) for name in (bucket, THERE, REGION))
