@@ -124,7 +124,9 @@ def parsed(text: str) -> Any:
     """
     import yaml
 
-    class Loader(yaml.SafeLoader):
+    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # twelve times as fast where libyaml is
+
+    class Loader(base):  # type: ignore[misc]
         """Knows ``!Ref`` and its like."""
 
     def short_form(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> Document:
