@@ -51,6 +51,10 @@ class Found:
     regions: list[tuple[str, str]] = field(default_factory=list)
 
 
+#: Members that name a bucket: of S3 itself, and of services that are told of one.
+_S3_BUCKETS = frozenset({"Bucket", "CopySource"})
+_BUCKETS = frozenset({"S3Bucket", "S3BucketName", "BucketName"})
+
 #: How a shape is looked through: what does it, and what that is told of the shape's parts.
 _Plan = tuple[Callable[[Any, Any, Found], None], Any]
 _plans: dict[tuple[str, str], _Plan | None] = {}
@@ -114,7 +118,7 @@ def _plan_of_members(shape: Any, service: str, seen: dict[str, list[Any]]) -> _P
 def _plan_of_text(shape: Any, service: str, name: str) -> _Plan | None:
     if name in REGIONS:
         return (_walk_region, name)
-    if service == "s3" and name in ("Bucket", "CopySource"):
+    if name in (_S3_BUCKETS if service == "s3" else _BUCKETS):
         return (_walk_bucket, None)
     # A text with its values listed in the model (an enumeration) holds no ARN.
     return None if shape.enum else (_walk_text, None)

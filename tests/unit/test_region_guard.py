@@ -238,13 +238,36 @@ def test_7_no_bucket_is_made_elsewhere(wire: Wire) -> None:
     assert len(wire.sent) == 1
 
 
-def test_7_a_bucket_that_another_service_is_told_of(wire: Wire) -> None:
+@pytest.mark.parametrize(
+    ("service", "call", "told"),
+    [
+        ("emr", "run_job_flow", {"Name": "n", "Instances": {}, "LogUri": "s3://records/logs/"}),
+        (
+            "dynamodb",
+            "export_table_to_point_in_time",
+            {"TableArn": f"arn:aws:dynamodb:{HERE}:{ACCOUNT}:table/t", "S3Bucket": "records"},
+        ),
+        (
+            "firehose",
+            "create_delivery_stream",
+            {
+                "DeliveryStreamName": "d",
+                "ExtendedS3DestinationConfiguration": {
+                    "RoleARN": f"arn:aws:iam::{ACCOUNT}:role/r",
+                    "BucketARN": "arn:aws:s3:::records",
+                },
+            },
+        ),
+    ],
+)
+def test_7_a_bucket_that_another_service_is_told_of(
+    wire: Wire, service: str, call: str, told: dict[str, Any]
+) -> None:
     wire.answer = lambda _: (301, {"x-amz-bucket-region": THERE}, b"")
-    emr = aws.client("emr", in_region())
     with pytest.raises(Elsewhere) as refused:
-        emr.run_job_flow(Name="n", Instances={}, LogUri="s3://records/logs/")
+        getattr(aws.client(service, in_region()), call)(**told)
     assert "records" in str(refused.value)
-    assert [sent.split()[0] for sent in wire.sent] == ["HEAD"]  # of S3; EMR was asked nothing
+    assert [sent.split()[0] for sent in wire.sent] == ["HEAD"]  # of S3; the service was asked nothing
 
 
 @pytest.mark.parametrize(
