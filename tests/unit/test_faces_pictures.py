@@ -105,6 +105,19 @@ def test_a_bomb_is_known_by_its_header(monkeypatch: pytest.MonkeyPatch) -> None:
     assert reason_of(png_that_says(1_000, 1_000)) is Reason.DAMAGED  # what is small enough is decoded
 
 
+def test_a_jpeg_of_thousands_of_scans_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is decoded over the whole picture: a small file could keep a core for hours."""
+    progressive = file(head(), progressive=True)
+    scans = progressive.count(b"\xff\xda")
+    assert scans > 5
+    last = progressive[progressive.rindex(b"\xff\xda") : -2]
+    many = progressive[:-2] + last * 30_000 + progressive[-2:]
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("it was decoded"))
+    assert reason_of(many) is Reason.LARGE
+    monkeypatch.undo()
+    assert read(progressive).image.size == head().size
+
+
 def test_a_text_that_is_a_bomb_is_refused() -> None:
     packed = zlib.compress(bytes(100_000_000))
     body = b"Comment\0\0" + packed

@@ -31,6 +31,8 @@ INLINE = 5 * 1024**2
 LEAST_SIDE, MOST_SIDE = 80, 10_000
 #: Bytes of a file that is fetched at all, and pixels that are decoded: some 330 MB of memory at most.
 MOST_BYTES, MOST_PIXELS = 64 * 1024**2, 50_000_000
+#: Pixels times scans of a JPEG: 30 scans of the largest picture, a hundred times more of a small one.
+MOST_SCANNED = 30 * MOST_PIXELS
 #: Pixels that are worked on: a larger picture is made smaller. In 16 million, a face of the 40 pixels that
 #: Rekognition asks for at least in 1920 by 1080 has 1 / 10,000 of the picture.
 WORKED_ON = 16_000_000
@@ -40,6 +42,8 @@ _STRIP, _EDGE = 256, 16
 
 #: What a file of the two formats begins with.
 _BEGINS = {"JPEG": b"\xff\xd8\xff", "PNG": b"\x89PNG\r\n\x1a\n"}
+#: Begins a scan of a JPEG, and stands nowhere within one.
+_SCAN = b"\xff\xda"
 #: Tag of EXIF that says how a picture is turned.
 _ORIENTATION = 0x0112
 #: A face in a crop has at least so many pixels a side, if enlarging by no more than that gets it there.
@@ -134,7 +138,7 @@ def read(content: bytes) -> Picture:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of sizes, which are checked here, and of EXIF nonsense
             with Image.open(io.BytesIO(content), formats=(kind,)) as image:
-                _check(image, kind)
+                _check(image, kind, content)
                 return _decoded(image, content)
     except (Unreadable, MemoryError):
         raise
@@ -145,10 +149,13 @@ def read(content: bytes) -> Picture:
         raise Unreadable(Reason.DAMAGED) from None
 
 
-def _check(image: Image, kind: str) -> None:
+def _check(image: Image, kind: str, content: bytes) -> None:
     """Look at what the header says, before anything is decoded."""
     width, height = image.size
     if max(width, height) > MOST_SIDE or width * height > MOST_PIXELS:
+        raise Unreadable(Reason.LARGE)
+    # A progressive JPEG is decoded once for each scan: some ten, or as many thousands as fit into a file.
+    if kind == "JPEG" and content.count(_SCAN) * width * height > MOST_SCANNED:
         raise Unreadable(Reason.LARGE)
     if min(width, height) < LEAST_SIDE:
         raise Unreadable(Reason.SMALL)
