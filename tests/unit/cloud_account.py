@@ -219,7 +219,17 @@ class Account:
         }
 
     def kms_list_aliases(self, region: str) -> Any:
-        return {"Aliases": []}
+        return {
+            "Aliases": [
+                {
+                    "AliasName": one["alias"],
+                    "TargetKeyId": name,
+                    "AliasArn": f"arn:aws:kms:{region}:{ACCOUNT}:{one['alias']}",
+                }
+                for name, one in self.things["key", region].items()
+                if "alias" in one
+            ]
+        }
 
     def kms_list_resource_tags(self, region: str, KeyId: str) -> Any:
         tags = self.the("key", "kms", region, KeyId, "ListResourceTags")["tags"]

@@ -114,6 +114,47 @@ def test_in_another_region_a_default_name_may_be_another_environments(account: A
     }
 
 
+def test_where_another_environment_is_a_default_name_does_not_say_whose(account: Account) -> None:
+    """The lease table of another environment's consumer has no tags, and the name that is the default."""
+    ours = {"table:fir_events": ("name", "trial", ""), "table:crime-jobs-fir-consumer": ("name", "trial", "")}
+    account.add("table", "fir_events")
+    account.add("table", "crime-jobs-fir-consumer")
+    account.add("table", "crime-jobs-trial-x")
+    account.add("queue", "prods", region=AWAY, tags={"project": "crime-jobs", "environment": "prod"})
+    telling = {"table:crime-jobs-trial-x": ("name", "trial", "")}
+    assert rows(account) == ours | telling
+    account.add("queue", "prods", tags={"project": "crime-jobs", "environment": "prod"})
+    found = rows(account)
+    assert {found[key] for key in ours} == {("name", None, "")}
+    assert found.items() >= telling.items()
+
+
+def test_an_environment_with_a_prefix_has_only_the_names_that_somebody_wrote(account: Account) -> None:
+    """Beside it may be one of the default names, without any tags, as on LocalStack."""
+    for name in ("fir_events", "fir_alerts", "second-fir_events", "crime-jobs-fir-consumer-x", "written"):
+        account.add("table", name)
+    for name in ("fir-stream", "fir-counts"):
+        account.add("queue", name)
+    settings = make_settings(deploy={"name": "second"}, stream={"alerts_table": "written"})
+    found = take(account.asking(settings))
+    assert {row.key for row in found.rows if row.claim.environment == "trial"} == {
+        "table:second-fir_events",
+        "table:written",
+    }
+
+
+def test_a_part_goes_with_its_whole_and_counts_by_its_name_without_it(account: Account) -> None:
+    account.add("key", "key-1", tags=OURS, alias="alias/x")
+    account.add("key", "key-2", alias="alias/crime-jobs-trial-y")
+    account.add("key", "key-3", alias="alias/z")
+    assert rows(account) == {
+        "key:alias/x": ("tag", "trial", ""),
+        "key alias:alias/x": ("part", "trial", ""),
+        "key:alias/crime-jobs-trial-y": ("name", "trial", ""),
+        "key alias:alias/crime-jobs-trial-y": ("part", "trial", ""),
+    }
+
+
 def test_what_a_deleted_stack_left_behind_is_still_its_environments(account: Account) -> None:
     tags = OURS | {"aws:cloudformation:stack-name": "crime-jobs-trial-firs"}
     account.add("bucket", "kept-by-policy", tags=tags)

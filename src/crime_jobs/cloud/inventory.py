@@ -199,19 +199,26 @@ def _claimed(found: list[tuple[Kind, Found, str]], names: Names, known: Stacks, 
             parts.append((kind, one, region))
         elif said := _claim_of(kind, one, region, names, known, home):
             rows.append(Row(kind, one, region, said))
+    wholes = {whole for row in rows for whole in (row.found.arn, row.found.id) if whole}
+    for kind, one, region in parts:
+        alone = one.part_of not in wholes and claim(kind, one, region, names, known, home)
+        if alone:
+            rows.append(Row(kind, one, region, alone))
+    right = settle([(row.claim, row.found.name, row.region) for row in rows], names, home)
+    for number, environment in right.items():
+        rows[number] = replace(rows[number], claim=replace(rows[number].claim, environment=environment))
+    return rows + _parts(rows, parts)
+
+
+def _parts(rows: list[Row], parts: list[tuple[Kind, Found, str]]) -> list[Row]:
+    """Give what goes with something else the claim of that."""
     wholes = {whole: row for row in rows for whole in (row.found.arn, row.found.id) if whole}
+    found = []
     for kind, one, region in parts:
         if whole := wholes.get(one.part_of):
-            rows.append(
-                Row(kind, replace(one, tags=whole.found.tags), region, replace(whole.claim, by="part"))
-            )
-        elif said := claim(kind, one, region, names, known, home):
-            rows.append(Row(kind, one, region, said))
-    right = settle([row.claim for row in rows], [(row.claim, row.found.name) for row in rows])
-    return [
-        replace(row, claim=replace(row.claim, environment=right[number])) if number in right else row
-        for number, row in enumerate(rows)
-    ]
+            said = replace(whole.claim, by="part")
+            found.append(Row(kind, replace(one, tags=whole.found.tags), region, said))
+    return found
 
 
 def _claim_of(kind: Kind, one: Found, region: str, names: Names, known: Stacks, home: str) -> Claim | None:

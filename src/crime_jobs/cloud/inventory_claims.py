@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,8 @@ from crime_jobs.cloud import stacks
 from crime_jobs.cloud.kinds_base import GLOBAL, Found, Kind
 from crime_jobs.cloud.kinds_stacks import TYPES
 from crime_jobs.model import faces, legacy, streams
+from crime_jobs.model.faces import FaceSettings
+from crime_jobs.model.streams import StreamSettings
 from crime_jobs.settings import Settings
 
 PROJECT = stacks.NAME
@@ -60,6 +62,8 @@ class Names:
         What only its names begin with.
     begins_at_home
         What only its names begin with in its own region; elsewhere another environment may use the same.
+    telling
+        What names begin with that no other environment has: its own name, or its ``deploy.name``.
     ours
         What names of the project begin with, whosever: such a name alone does not say which environment.
     """
@@ -69,6 +73,7 @@ class Names:
     pointed: Mapping[str, frozenset[str]]
     begins: tuple[str, ...]
     begins_at_home: tuple[str, ...]
+    telling: tuple[str, ...]
     ours: tuple[str, ...]
 
     def claim(self, kind: str, name: str, *, at_home: bool = True) -> Claim | None:
@@ -117,28 +122,31 @@ def names_of(settings: Settings) -> Names:
     WrongUsage
         If a table of the settings can't be read.
     """
-    flow, face = streams.of(settings.stream), faces.of(settings.faces)
+    flow, face, told = streams.of(settings.stream), faces.of(settings.faces), stacks.told(settings)
+
+    def made(table: StreamSettings | FaceSettings, *keys: str) -> list[str]:
+        """Names that the settings give; of an environment with a prefix those only that somebody wrote."""
+        return [getattr(table, key) for key in keys if not told.prefix or key in table.model_fields_set]
+
     # The consumer's library makes tables beside that of its leases, which begin with the application's name.
-    at_home = [flow.application]
-    if (name := stacks.told(settings).name) != PROJECT:
-        at_home.append(name)
-    tables = [flow.application, flow.events_table, flow.identities_table, flow.alerts_table, flow.runs_table]
-    tables += [face.people_table, face.photographs_table, face.leads_table, face.audit_table]
-    if not stacks.told(settings).prefix:
+    application = made(flow, "application")
+    tables = application + made(flow, "events_table", "identities_table", "alerts_table", "runs_table")
+    tables += made(face, "people_table", "photographs_table", "leads_table", "audit_table")
+    if not told.prefix:
         tables += [legacy.target_name(table) for table in legacy.tables().values()]
-    delivery = [f"{flow.name}-history", f"{flow.name}-redshift"]
+    delivery = [f"{name}-{what}" for name in made(flow, "name") for what in ("history", "redshift")]
     exact: dict[str, list[Any]] = {
         "table": tables,
         "table backup": tables,
-        "stream": [flow.name, flow.counts],
+        "stream": made(flow, "name", "counts"),
         "delivery stream": delivery,
         "log group": delivery,
-        "queue": [flow.dead_letters],
-        "topic": [flow.topic],
+        "queue": made(flow, "dead_letters"),
+        "topic": made(flow, "topic"),
         "schedule group": [settings.schedule.get("group")],
-        "key": [flow.key, face.key],
-        "redshift workgroup": [flow.redshift_workgroup],
-        "redshift namespace": [flow.redshift_workgroup],
+        "key": made(flow, "key") + made(face, "key"),
+        "redshift workgroup": made(flow, "redshift_workgroup"),
+        "redshift namespace": made(flow, "redshift_workgroup"),
         "cluster": [settings.cluster.get("name")],
         "stack": [settings.quicksight.get("stack")],
     }
@@ -167,7 +175,9 @@ def names_of(settings: Settings) -> Names:
         "glue database": [settings.sql.get("database")],
     }
     begins = (f"{PROJECT}-{settings.env}",)
-    return Names(settings.env, _sets(exact), _sets(pointed), begins, tuple(at_home), (PROJECT,))
+    telling = (*begins, *((told.name,) if told.prefix else ()))
+    at_home = (*application, *telling)
+    return Names(settings.env, _sets(exact), _sets(pointed), begins, at_home, telling, (PROJECT,))
 
 
 def _sets(names: Mapping[str, Iterable[Any]]) -> dict[str, frozenset[str]]:
@@ -249,34 +259,39 @@ def claim(kind: Kind, found: Found, region: str, names: Names, known: Stacks, ho
     return by_name
 
 
-def settle(claims: Iterable[Claim], names: Iterable[tuple[Claim, str]]) -> dict[int, str]:
-    """Find what a name gives to one environment though a longer name is another's.
+def settle(claimed: Sequence[tuple[Claim, str, str]], names: Names, home: str) -> dict[int, str | None]:
+    """Take back what a name alone gave to the environment, where it may be another one's.
 
-    Of environments ``dev`` and ``dev-2``, ``crime-jobs-dev-2-x`` begins like the first one's things.
+    Of environments ``dev`` and ``dev-2``, ``crime-jobs-dev-2-x`` begins like the first one's things. And
+    where another environment has things in the same region, a name that every environment has by default
+    does not say whose it is: the lease table of its consumer has no tags.
 
     Parameters
     ----------
-    claims
-        All claims: tags and stacks among them say which environments there are.
+    claimed
+        All that counts: its claim, name and region. Tags and stacks say which environments there are.
     names
-        Claims by name, and the names.
+        What the environment calls things.
+    home
+        Its region.
 
     Returns
     -------
     dict
-        The environment that is right, by the position in ``names``.
+        The environment that is right, by the position in ``claimed``.
     """
-    there = {one.environment for one in claims if one.environment and one.by in {"tag", "stack"}}
-    right = {}
-    for position, (said, name) in enumerate(names):
+    told = [(said.environment, region) for said, _, region in claimed if said.by in {"tag", "stack"}]
+    others = {env for env, _ in told if env not in (None, names.environment)}
+    has_neighbour = any(env in others and region == home for env, region in told)
+    right: dict[int, str | None] = {}
+    for position, (said, name, _) in enumerate(claimed):
+        if said.by != "name" or said.environment != names.environment:
+            continue
         bare = _BEFORE.sub("", name)
-        longer = [
-            env
-            for env in there
-            if env != said.environment
-            and _begins(bare, f"{PROJECT}-{env}")
-            and len(env) > len(said.environment or "")
-        ]
-        if longer and said.by == "name" and _begins(bare, f"{PROJECT}-{said.environment or ''}".rstrip("-")):
-            right[position] = max(longer, key=len)
+        longer = [env for env in others if env and env.startswith(names.environment)]
+        theirs = [env for env in longer if _begins(bare, f"{PROJECT}-{env}")]
+        if theirs:
+            right[position] = max(theirs, key=len)
+        elif has_neighbour and not any(_begins(bare, begin) for begin in names.telling):
+            right[position] = None
     return right
