@@ -11,7 +11,7 @@ from crime_jobs.cli_options import DryRun, Env, Output, Profile, Region, Yes, se
 from crime_jobs.errors import Interrupted, WrongUsage
 
 if TYPE_CHECKING:
-    from crime_jobs.cloud.destroy import Destruction
+    from crime_jobs.cloud.destroy import Destruction, Outcome
     from crime_jobs.cloud.destroy_plan import Plan
 
 AllRegions = Annotated[
@@ -97,8 +97,8 @@ def destroy(
         return
     if plan.remove and not yes:
         _ask(settings.env, name)
-    _run(it, plan)
-    outputs.forget(settings.env)
+    if not _run(it, plan).keep:
+        outputs.forget(settings.env)  # where something is kept, its names are still needed
 
 
 def _ask(env: str, name: str | None) -> None:
@@ -115,7 +115,7 @@ def _ask(env: str, name: str | None) -> None:
         raise WrongUsage(f"{said!r} is not {env!r}; nothing was removed.")
 
 
-def _run(it: Destruction, plan: Plan) -> None:
+def _run(it: Destruction, plan: Plan) -> Outcome:
     from crime_jobs.cloud import inventory_rows
 
     try:
@@ -127,3 +127,4 @@ def _run(it: Destruction, plan: Plan) -> None:
     for said in inventory_rows.sentences(outcome):
         output.note(said)
     outcome.check()
+    return outcome
