@@ -20,11 +20,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from PIL import Image, ImageFilter
 
-from crime_jobs import cli
+from crime_jobs import aws, cli
 from crime_jobs.errors import AwsRefused, BadInput, JobFailed, WrongUsage
 from crime_jobs.faces.audit import Audit
 from crime_jobs.faces.engine import Engine
@@ -34,6 +33,7 @@ from crime_jobs.faces.people import People, Person, State
 from crime_jobs.faces.watchlist import Enrolled, Enrolling
 from crime_jobs.faces.withdraw import Withdrawal
 from crime_jobs.model.faces import Box, Candidate, Lead, Purpose, Seen, lead_id
+from crime_jobs.settings import Settings
 from tests.conftest import ROOT
 from tests.localstack.conftest import Stack
 from tests.localstack.faces import PURPOSE, Room
@@ -51,8 +51,17 @@ def environment(stack: Stack) -> Iterator[pytest.MonkeyPatch]:
     patch = pytest.MonkeyPatch()
     for name, value in stack.env.items():
         patch.setenv(name, value)
-    # A session reads AWS's models, which takes longer than most that is tested here: one for all.
-    patch.setattr(boto3.session, "Session", functools.cache(boto3.session.Session))
+    made: dict[Any, Any] = {}
+
+    def client(service: str, settings: Settings, **more: Any) -> Any:
+        key = (service, os.environ[f"AWS_ENDPOINT_URL_{service.upper()}"] if service == "rekognition" else "")
+        if (key, *more.items()) not in made:
+            made[key, *more.items()] = real(service, settings, **more)
+        return made[key, *more.items()]
+
+    # To make a client takes longer than most that is tested here: one of each for all.
+    real = aws.client
+    patch.setattr(aws, "client", client)
     yield patch
     patch.undo()
 
