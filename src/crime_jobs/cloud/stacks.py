@@ -60,6 +60,7 @@ _EVERYWHERE: Mapping[str, Source] = {
     "TablePrefix": Text("{prefix}"),
     "Email": Text("{email}"),
     "AlarmTopic": Output("notifications", "AlarmTopicArn"),
+    "AccessLogBucket": Output("storage", "AccessLogBucket"),
 }
 _BUCKET = "{name}-{env}-%s-{account}"
 
