@@ -39,6 +39,7 @@ IN_TESTS = (
     (r".*", r"prefix", r"crime-faces/.*\bwatch\b.*", "crime-faces/watch/~"),
     (r"enroller", r"object", r".*", "crime-faces/watch/~"),
     (r"matcher|reviewer", r"object|prefix", r"crime-faces/.*", "crime-faces/photographs/~"),
+    (r"submitter.*|cluster keeper", r"object|prefix", r"(\{(?:artifacts|logs)\}/).*", r"\1~"),
     # A migration's own table keeps its name; those that are moved are called as their mapping says.
     (r"migration", r".*TableName|RequestItems", r"(?!crime-jobs-).*", "crime-moved"),
     (r"migration", r"TableArn", r"(.*:table/)[^/]*(.*)", r"\1crime-moved\2"),
@@ -49,6 +50,8 @@ IN_TESTS = (
     (r"migration", r"bucket", r"no-such-bucket.*", "{landing|bucket}"),
     (r"migration", r"object|prefix", r".*/export(?:/.*)?", "{logs}/export/~"),
 )
+#: Services whose resources have ids by chance, which is all that their calls name.
+IDS_ALONE = frozenset({"emr", "emr-serverless"})
 #: Names that say nothing of what is called.
 BESIDE = frozenset({"StatementName", "Database", "QueryExecutionContext.Database"})
 
@@ -98,7 +101,12 @@ def read(folder: Path) -> Iterator[dict[str, Any]]:
                 "names": {
                     name: sorted({_canonical(whose, name, value) for value in values})
                     for name, values in said["names"].items()
-                    if name not in BESIDE and not name.endswith(".Prefix")
+                    if name == "tagged"
+                    or (
+                        said["service"] not in IDS_ALONE
+                        and name not in BESIDE
+                        and not name.endswith(".Prefix")
+                    )
                 },
             }
             key = json.dumps(call, sort_keys=True)

@@ -312,6 +312,35 @@ def _rekognition(prefix: str, operation: str, names: Names) -> Iterator[Call]:
         yield from (Call(action, one) for one in collections or ["*"])
 
 
+def _emr(prefix: str, operation: str, names: Names) -> Iterator[Call]:
+    # A cluster's id is by chance; one that is made has none, and is known by its tags (emr/cluster.py).
+    cluster = arn(prefix, "cluster/j-1")
+    tagged = {"aws:RequestTag/project": "crime-jobs"}
+    if operation == "RunJobFlow":
+        yield Call(f"{prefix}:{operation}", "*", tagged)
+        yield Call(f"{prefix}:AddTags", cluster, tagged)
+        yield passed("crime-jobs-emr", "elasticmapreduce.amazonaws.com")
+        yield passed("crime-jobs-emr-node", "ec2.amazonaws.com")
+    else:
+        yield Call(f"{prefix}:{operation}", "*" if operation == "ListClusters" else cluster)
+
+
+def _serverless(prefix: str, operation: str, names: Names) -> Iterator[Call]:
+    application = arn(prefix, "/applications/00abc")
+    run = f"{application}/jobruns/00def"
+    if operation == "ListApplications":
+        yield Call(f"{prefix}:{operation}", "*")
+    elif operation == "StartJobRun":
+        yield Call(f"{prefix}:{operation}", application)
+        yield passed("{runtime_role}", "emr-serverless.amazonaws.com")
+        if "tagged" in names:
+            yield Call(f"{prefix}:TagResource", run)
+    else:
+        yield Call(
+            f"{prefix}:{operation}", run if operation.endswith(("JobRun", "ForJobRun")) else application
+        )
+
+
 def _by_name(prefix: str, operation: str, _: Names) -> Iterator[Call]:
     yield from (Call(action, "*") for action in actions(prefix, operation))
 
@@ -322,6 +351,8 @@ SERVICES: dict[str, Callable[[str, str, Names], Iterator[Call]]] = {
     ),
     "cloudwatch": _cloudwatch,
     "dynamodb": _dynamodb,
+    "emr": _emr,
+    "emr-serverless": _serverless,
     "firehose": _firehose,
     "glue": _glue,
     "kinesis": _kinesis,

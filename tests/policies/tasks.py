@@ -27,6 +27,9 @@ POLICIES: dict[str, tuple[str, ...]] = {
     "Redshift": ("firs.RedshiftRole",),
     "job": ("emr.RuntimeRole",),
     "migration": ("emr.RuntimeRole", "migration.MigrationPolicy"),
+    "submitter": ("emr.SubmitterPolicy",),
+    "cluster keeper": ("emr.ClusterPolicy",),
+    "submitter with a cluster of his own": ("emr.SubmitterPolicy", "emr.ClusterPolicy"),
     "EMR": ("emr.ServiceRole",),
     "EMR node": ("emr.NodeRole",),
     "DMS, its secret": ("migration.DmsSecretRole",),
@@ -94,7 +97,13 @@ MARKS: Sequence[tuple[str, str]] = (
     ("crime_jobs.jobs.reconcile:", "job"),
     ("crime_jobs.job:", "job"),
     ("crime_jobs.outcome:", "job"),
-    ("crime_jobs.emr.", "operator"),
+    *(
+        (f"crime_jobs.emr.{name}:", "operator")
+        for name in ("schedule", "_scheduling", "_machines", "_planned")
+    ),
+    *((f"crime_jobs.emr.{name}:", "cluster keeper") for name in ("clusters", "interfaces")),
+    ("crime_jobs.emr.transient:", "submitter with a cluster of his own"),
+    ("crime_jobs.emr.", "submitter"),
     ("crime_jobs.cloud.", "operator"),
 )
 

@@ -33,8 +33,6 @@ KEY_AT = {
 #: What is under a key of AWS's, and why that will do: nobody is in it.
 UNDER_AWSS_KEY = {
     "analytics.Counts": "numbers of FIRs by district and minute",
-    "analytics.LogGroup": "Flink's own words; ours are without content",
-    "firs.FirehoseLog": "errors of a delivery, without records",
     "schedules.DeadLetters": "requests that could not be started",
     "schedules.Topic": "which chain ended how",
 }

@@ -247,7 +247,7 @@ class Names:
                 found["bucket"] = {self._uri(bucket)}
                 if "Prefix" in place:
                     found["prefix"] = {self._uri(f"{bucket}/{place['Prefix']}")}
-        if params.get("Tags"):
+        if params.get("Tags") or params.get("tags"):
             found["tagged"] = {"yes"}
         if "VersionId" in params or any("VersionId" in one for one in _deleted(params)):
             found["versions"] = {"yes"}
