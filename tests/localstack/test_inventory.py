@@ -51,7 +51,11 @@ def test_what_the_settings_name_is_shown_with_what_it_costs(
 ) -> None:
     rows, said = shown
     stream = row(rows, "stream", "fir-stream")
-    assert (stream["by"], stream["environment"], stream["region"]) == ("name", "shown", "us-east-1")
+    assert (stream["by"], stream["region"]) == ("name", "us-east-1")
+    # Beside another environment, which another test may have deployed, a default name does not say whose.
+    here = [one for one in rows if one["kind"] != "key" and one["region"] == "us-east-1"]
+    neighbours = {one["environment"] for one in here} - {"shown", None}
+    assert stream["environment"] == (None if neighbours else "shown")
     shards = int(stream["state"].split(" shards")[0].split()[-1])
     assert stream["usd_a_month"] == pytest.approx(shards * 0.015 * 730)
     assert row(rows, "table", "fir_events")["since"]

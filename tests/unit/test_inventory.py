@@ -121,8 +121,9 @@ def test_where_another_environment_is_a_default_name_does_not_say_whose(account:
     account.add("table", "crime-jobs-fir-consumer")
     account.add("table", "crime-jobs-trial-x")
     account.add("queue", "prods", region=AWAY, tags={"project": "crime-jobs", "environment": "prod"})
+    account.add("key", "key-1", tags={"project": "crime-jobs", "environment": "gone"})
     telling = {"table:crime-jobs-trial-x": ("name", "trial", "")}
-    assert rows(account) == ours | telling
+    assert rows(account) == ours | telling | {"key:key-1": ("tag", "gone", "")}
     account.add("queue", "prods", tags={"project": "crime-jobs", "environment": "prod"})
     found = rows(account)
     assert {found[key] for key in ours} == {("name", None, "")}

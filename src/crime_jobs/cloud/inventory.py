@@ -204,7 +204,13 @@ def _claimed(found: list[tuple[Kind, Found, str]], names: Names, known: Stacks, 
         alone = one.part_of not in wholes and claim(kind, one, region, names, known, home)
         if alone:
             rows.append(Row(kind, one, region, alone))
-    right = settle([(row.claim, row.found.name, row.region) for row in rows], names, home)
+    # A key says nothing of who is there: it outlives its environment by a month.
+    told = {
+        (row.claim.environment, row.region)
+        for row in rows
+        if row.claim.by in {"tag", "stack"} and row.kind.name != "key"
+    }
+    right = settle([(row.claim, row.found.name) for row in rows], told, names, home)
     for number, environment in right.items():
         rows[number] = replace(rows[number], claim=replace(rows[number].claim, environment=environment))
     return rows + _parts(rows, parts)

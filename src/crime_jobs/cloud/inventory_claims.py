@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -259,7 +259,9 @@ def claim(kind: Kind, found: Found, region: str, names: Names, known: Stacks, ho
     return by_name
 
 
-def settle(claimed: Sequence[tuple[Claim, str, str]], names: Names, home: str) -> dict[int, str | None]:
+def settle(
+    claimed: Sequence[tuple[Claim, str]], told: Collection[tuple[str | None, str]], names: Names, home: str
+) -> dict[int, str | None]:
     """Take back what a name alone gave to the environment, where it may be another one's.
 
     Of environments ``dev`` and ``dev-2``, ``crime-jobs-dev-2-x`` begins like the first one's things. And
@@ -269,7 +271,9 @@ def settle(claimed: Sequence[tuple[Claim, str, str]], names: Names, home: str) -
     Parameters
     ----------
     claimed
-        All that counts: its claim, name and region. Tags and stacks say which environments there are.
+        All that counts: its claim and name.
+    told
+        Environments that tags and stacks speak of, and the regions where.
     names
         What the environment calls things.
     home
@@ -280,11 +284,10 @@ def settle(claimed: Sequence[tuple[Claim, str, str]], names: Names, home: str) -
     dict
         The environment that is right, by the position in ``claimed``.
     """
-    told = [(said.environment, region) for said, _, region in claimed if said.by in {"tag", "stack"}]
     others = {env for env, _ in told if env not in (None, names.environment)}
     has_neighbour = any(env in others and region == home for env, region in told)
     right: dict[int, str | None] = {}
-    for position, (said, name, _) in enumerate(claimed):
+    for position, (said, name) in enumerate(claimed):
         if said.by != "name" or said.environment != names.environment:
             continue
         bare = _BEFORE.sub("", name)
