@@ -73,6 +73,15 @@ class Listed(Room):
     def people(self) -> People:
         return People(self.settings, self.faces)
 
+    @property
+    def s3(self) -> Any:
+        return aws.client("s3", self.settings)
+
+    def put(self, name: str, content: bytes, under: str = "photographs") -> str:
+        key = f"{self.folder}/{under}/{name}"
+        self.s3.put_object(Bucket=BUCKET, Key=key, Body=content)
+        return f"s3://{BUCKET}/{key}"
+
 
 @pytest.fixture
 def room(stack: Stack) -> Listed:
@@ -119,7 +128,7 @@ def person(room: Listed, key: str = "MP/1") -> Person:
 
 
 def versions(room: Listed) -> Counter[str]:
-    said = room.stack.client("s3").list_object_versions(Bucket=BUCKET, Prefix=f"{room.folder}/watch/")
+    said = room.s3.list_object_versions(Bucket=BUCKET, Prefix=f"{room.folder}/watch/")
     return Counter(
         one["Key"].rpartition("/")[2] for one in said.get("Versions", []) + said.get("DeleteMarkers", [])
     )
@@ -595,7 +604,7 @@ def test_nothing_of_a_person_is_in_output_logs_or_rows(
 
 
 def scan(room: Listed, table: str) -> list[Any]:
-    client = room.stack.client("dynamodb")
+    client = aws.client("dynamodb", room.settings)
     pages = client.get_paginator("scan").paginate(TableName=getattr(room.faces, table))
     return [item for page in pages for item in page["Items"]]
 
