@@ -87,11 +87,7 @@ def read(folder: Path) -> Iterator[dict[str, Any]]:
             if tasks.is_the_guards(said, said["via"]):
                 continue
             task = tasks.task(said["via"], said["made"])
-            if (
-                task in tasks.PEOPLE
-                or task == tasks.NOBODY
-                or (task is None and tasks.is_nobodys(said["via"], said["made"]))
-            ):
+            if task in tasks.PEOPLE or task == tasks.NOBODY or tasks.is_nobodys(said["via"], said["made"]):
                 continue
             whose = task or f"nobody's: {' > '.join([*said['made'], *said['via']][-4:])}"
             call = {
