@@ -75,7 +75,12 @@ def table(stack: Stack) -> Iterator[dict[str, str]]:
     outputs = cloud.describe_stacks(StackName=name)["Stacks"][0]["Outputs"]
     # Which setting an output is, its description says; LocalStack does not give that back.
     told = {key: output["Description"] for key, output in cfn_yaml.load(str(TEMPLATE))["Outputs"].items()}
-    found = {told[o["OutputKey"]].removeprefix("schedule: "): o["OutputValue"] for o in outputs}
+    said = {told[output["OutputKey"]]: output["OutputValue"] for output in outputs}
+    found = {
+        name.removeprefix("schedule: "): value
+        for name, value in said.items()
+        if name.startswith("schedule: ")
+    }
     yield {**found, "group": f"crime-jobs-{name}"}
     cloud.delete_stack(StackName=name)
 
