@@ -498,6 +498,19 @@ def test_a_list_is_for_one_purpose_and_one_engine(room: Listed) -> None:
     assert (plan.new, plan.calls) == (1, 2)
 
 
+def test_faces_of_another_environment_are_not_taken_for_leftovers(room: Listed) -> None:
+    engine, name = Engine(room.settings, room.faces), f"crime-jobs-{room.name}"
+    engine.ensure_collection(name)
+    engine.index(name, HEAD, f"{'0' * 32}:{'1' * 32}")
+    room.put("a.jpg", HEAD, "watch")
+    manifest = write(room, line("a.jpg"))
+    with pytest.raises(WrongUsage, match="no watch list here tells of it"):
+        enrol(room, manifest)
+    assert len(collection(room)) == 1
+    engine.delete_collection(name)
+    assert enrol(room, manifest).counts == {"enrolled": 1}
+
+
 def test_what_it_costs_is_said_before_and_after(room: Listed) -> None:
     for name in ("a.jpg", "b.jpg"):
         room.put(name, HEAD if name == "a.jpg" else FLIPPED, "watch")

@@ -20,13 +20,14 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from crime_jobs import settings
-from crime_jobs.errors import AwsRefused, JobFailed
+from crime_jobs.errors import AwsRefused, JobFailed, WrongUsage
 from crime_jobs.faces import audit as audits
 from crime_jobs.faces._reconcile import Reconciled, reconcile
 from crime_jobs.faces.audit import Audit, Unexpected
 from crime_jobs.faces.engine import Engine, Enrolled, S3Place, UnfitPicture, external_id
 from crime_jobs.faces.people import Face, Person, Secrets, State
 from crime_jobs.faces.places import Photograph, open_place
+from crime_jobs.faces.watchlist import check_name, collection_of
 from crime_jobs.faces.withdraw import _check_reason
 from crime_jobs.model.faces import FaceSettings, Purpose, WatchList
 from tests.conftest import ROOT
@@ -375,6 +376,16 @@ def test_a_folder_gives_no_photograph_from_outside_it(tmp_path: Path) -> None:
         with pytest.raises(Exception, match="^The photograph is not there.$") as caught:
             place.read(name)
         assert name not in str(caught.value)
+
+
+def test_two_environments_have_no_collection_in_common() -> None:
+    usual, second = FaceSettings(), FaceSettings(people_table="second-face_people")
+    assert collection_of("missing", usual) == "crime-jobs-missing"
+    assert collection_of("missing", second) == "crime-jobs-second-face_people.missing"
+    # No name of a list has a point, so that no two of them can meet.
+    assert all("." not in collection_of(name, usual) for name in ("a", "second-face_people-a"))
+    with pytest.raises(WrongUsage):
+        check_name("second-face_people.missing")
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "x" * 501, "two\nlines"])

@@ -254,7 +254,7 @@ class Enrolling:
 
     @property
     def _collection(self) -> str:
-        return COLLECTION + self._name
+        return collection_of(self._name, self._faces)
 
     def _ready(self, found: _Found) -> WatchList:
         """Return the list, with its collection; both are made if they are not there."""
@@ -266,6 +266,12 @@ class Enrolling:
             # A collection that was gone is made anew, perhaps with embeddings of another version.
             purposes.check_engine(found.watch_list, replace(found.identity, version=version))
             return found.watch_list
+        if next(self._engine.faces(collection), None) is not None:
+            raise WrongUsage(
+                f"The engine has a collection {collection} with faces, and no watch list here tells of it: "
+                "it may be another environment's. Nothing was changed.",
+                hint="Give the watch list another name. If the collection is nobody's any more, remove it.",
+            )
         made = WatchList(
             name=self._name,
             purpose=self._purpose,
@@ -319,6 +325,26 @@ class Enrolling:
     def _left(self, rows: Mapping[str, Person]) -> set[str]:
         there = {one for one, person in rows.items() if person.state is State.ACTIVE}
         return there - {wish.person_id for wish in self._wishes}
+
+
+def collection_of(name: str, faces: FaceSettings) -> str:
+    """Return the name of a new watch list's collection.
+
+    Parameters
+    ----------
+    name
+        The list.
+    faces
+        What the environment says. Two environments of one account and region have other tables, and so must
+        have other collections: what one enrols, the other would take for faces that nobody tells of.
+
+    Returns
+    -------
+    str
+    """
+    table = faces.people_table
+    is_usual = table == FaceSettings.model_fields["people_table"].default
+    return f"{COLLECTION}{name}" if is_usual else f"{COLLECTION}{table}.{name}"
 
 
 def check_name(name: str) -> None:
