@@ -28,7 +28,8 @@ class Formation:
     """Stacks by name. A resource whose name is in `fails` is refused with the reason there.
 
     What else can be told: `steps`, how many looks a change takes; `interrupt`, at which look Ctrl-C comes;
-    `absent`, types that are said to be made and are not; `leaves`, resources that a rollback forgets.
+    `expires`, at which look the credentials have ended; `absent`, types that are said to be made and are not;
+    `leaves`, resources that a rollback forgets.
     """
 
     def __init__(self) -> None:
@@ -38,7 +39,7 @@ class Formation:
         self.absent: set[str] = set()
         self.leaves: set[str] = set()
         self.calls: list[str] = []
-        self.steps, self.interrupt = 1, 0
+        self.steps, self.interrupt, self.expires = 1, 0, 0
         self.clock = datetime(2026, 11, 24, tzinfo=UTC)
 
     def __getattr__(self, name: str) -> Any:
@@ -83,6 +84,8 @@ class Formation:
         stack["looks"] += 1
         if self.interrupt and stack["looks"] == self.interrupt:
             raise KeyboardInterrupt
+        if self.expires and stack["looks"] == self.expires:
+            raise refused("DescribeStacks", "ExpiredToken", "The security token is expired")
         if stack["looks"] < self.steps:
             return
         stack.pop("left")()

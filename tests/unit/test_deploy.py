@@ -217,6 +217,16 @@ def test_ctrl_c_says_what_goes_on_in_aws(command: Command, formation: Formation)
     assert "describe-stack-events" in err
 
 
+def test_credentials_that_end_while_it_waits_do_not_look_like_a_failure_of_the_stack(
+    command: Command, formation: Formation
+) -> None:
+    formation.steps, formation.expires = 3, 2
+    code, _, err = command("deploy", "storage", "--yes")
+    assert code == 4
+    assert "CloudFormation goes on with it." in err
+    assert "Log in again" in err
+
+
 def test_what_is_said_to_be_made_and_is_not_is_a_failure(command: Command, formation: Formation) -> None:
     formation.absent = {"AWS::CloudTrail::Trail"}
     code, _, err = command("deploy", "storage", "--yes")

@@ -261,8 +261,14 @@ class Stack:
         failures: list[tuple[str, str]] = []
         done, wait = 0, SOON
         while True:
-            found = self._described(plan.stack)
-            for event in self._news(plan.stack):
+            try:
+                found, news = self._described(plan.stack), self._news(plan.stack)
+            except AwsRefused as error:  # credentials that ended, a network that is gone
+                raise AwsRefused(
+                    f"{error.message} CloudFormation goes on with it.",
+                    hint=f"{error.hint} Then run this again: it says how that ended.".strip(),
+                ) from error
+            for event in news:
                 status, reason = (
                     event["ResourceStatus"],
                     " ".join(event.get("ResourceStatusReason", "").split()),
