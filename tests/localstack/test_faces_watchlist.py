@@ -649,7 +649,7 @@ def test_what_is_not_there_is_said(room: Listed, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(AwsRefused, match="Reading the manifest"):
         enrol(room, "s3://no-such-bucket-here/m.csv")
     monkeypatch.setenv("AWS_ENDPOINT_URL_REKOGNITION", room.stack.endpoint)
-    monkeypatch.setattr("crime_jobs.faces.engine.FIRST_PAUSE", 0)
+    monkeypatch.setattr("crime_jobs.faces._calls.FIRST_PAUSE", 0)
     room.put("a.jpg", HEAD, "watch")
     with pytest.raises((WrongUsage, AwsRefused)):  # whoever answers there, it is not the engine
         enrol(room, write(room, line("a.jpg")))

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from crime_jobs import aws
 from crime_jobs.errors import AwsRefused, WrongUsage
 from crime_jobs.faces._answers import (
     HEADER,
@@ -28,10 +23,8 @@ from crime_jobs.faces._answers import (
     searched,
     seen_of,
 )
-from crime_jobs.model.faces import FaceSettings, Seen
-
-if TYPE_CHECKING:
-    from crime_jobs.settings import Settings
+from crime_jobs.faces._calls import IN_S3, INLINE, Calls, error_code, image_of
+from crime_jobs.model.faces import Seen
 
 __all__ = [
     "HEADER",
@@ -51,33 +44,12 @@ __all__ = [
     "person_of",
 ]
 
-#: Bytes of a picture in a request; a larger one, up to 15 MB, is read from S3
-#: (https://docs.aws.amazon.com/rekognition/latest/dg/limits.html).
-INLINE = 5 * 1024**2
-#: Bytes of a picture in S3.
-IN_S3 = 15 * 1024**2
-
-#: How often a call is made in all, and seconds between two: at most the first, doubled each time, up to the
-#: second.
-ATTEMPTS, FIRST_PAUSE, LONGEST_PAUSE = 8, 0.2, 10.0
-
-#: Errors of Rekognition that go away by themselves; the rest of them `crime_jobs.aws` knows.
-_PASSING = {"ProvisionedThroughputExceededException", "ThrottlingException", "InternalServerError"}
-
-#: Errors that are about the picture, and what each means.
-_UNFIT = {
-    "InvalidImageFormatException": "it is neither a JPEG nor a PNG, or is broken",
-    "ImageTooLargeException": "it is too large (5 MB in a request, 15 MB in S3)",
-    "InvalidS3ObjectException": "it is not there, or may not be read",
-    "InvalidParameterException": "it has no face, or is too small or too large to look at",
-}
-
 #: Most faces that one call removes (https://docs.aws.amazon.com/rekognition/latest/APIReference/API_DeleteFaces.html).
 _AT_ONCE = 4096
 
 
-class Engine:
-    """Calls the engine; threads may share it.
+class Engine(Calls):
+    """What compares faces; threads may share it.
 
     Parameters
     ----------
@@ -95,24 +67,6 @@ class Engine:
     calls
         How often each operation was called; a call that was repeated counts each time, since it is paid for.
     """
-
-    def __init__(
-        self,
-        settings: Settings,
-        faces: FaceSettings,
-        pay: Callable[[float], float] | None = None,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        # One attempt: the patience is here, so that each attempt waits for its turn and is counted.
-        self._client = aws.client("rekognition", settings, attempts=1)
-        self._faces, self._pay, self._sleep = faces, pay, sleep
-        self._lock = threading.Lock()
-        self.calls: Counter[str] = Counter()
-
-    @property
-    def host(self) -> str:
-        """Host of the engine's address."""
-        return urlsplit(str(self._client.meta.endpoint_url)).hostname or ""
 
     def identity(self, collection: str | None = None) -> Identity:
         """Ask who answers.
@@ -144,7 +98,7 @@ class Engine:
                 version = str(said.get("FaceModelVersion") or "")
             headers = said["ResponseMetadata"]["HTTPHeaders"]
         except AwsRefused as error:
-            if _code(error) != "ResourceNotFoundException":
+            if error_code(error) != "ResourceNotFoundException":
                 raise
             cause: Any = error.__cause__
             headers = cause.response["ResponseMetadata"]["HTTPHeaders"]
@@ -185,7 +139,7 @@ class Engine:
         AwsRefused
             If the engine refuses otherwise.
         """
-        said = self._look("detect_faces", "Finding faces", Image=_image(image))
+        said = self._look("detect_faces", "Finding faces", Image=image_of(image))
         return [seen_of(detail) for detail in said["FaceDetails"]]
 
     def search(self, collection: str, image: bytes, threshold: float, most: int = 5) -> Searched:
@@ -218,7 +172,7 @@ class Engine:
                 "search_faces_by_image",
                 "Searching for a face",
                 CollectionId=collection,
-                Image=_image(image),
+                Image=image_of(image),
                 FaceMatchThreshold=threshold,
                 MaxFaces=most,
                 QualityFilter="NONE",
@@ -264,7 +218,7 @@ class Engine:
             "index_faces",
             "Enrolling a face",
             CollectionId=collection,
-            Image=_image(image),
+            Image=image_of(image),
             ExternalImageId=external,
             MaxFaces=most,
             QualityFilter=quality,
@@ -296,8 +250,8 @@ class Engine:
         said = self._look(
             "compare_faces",
             "Comparing two pictures",
-            SourceImage=_image(source),
-            TargetImage=_image(target),
+            SourceImage=image_of(source),
+            TargetImage=image_of(target),
             SimilarityThreshold=threshold,
         )
         return Compared(
@@ -326,7 +280,7 @@ class Engine:
             try:
                 said = self._call("list_faces", "Listing enrolled faces", **request)
             except AwsRefused as error:
-                if _code(error) != "ResourceNotFoundException":
+                if error_code(error) != "ResourceNotFoundException":
                     raise
                 return
             for one in said["Faces"]:
@@ -356,7 +310,7 @@ class Engine:
             try:
                 said = self._call("delete_faces", "Removing faces", CollectionId=collection, FaceIds=part)
             except AwsRefused as error:
-                if _code(error) != "ResourceNotFoundException":
+                if error_code(error) != "ResourceNotFoundException":
                     raise
                 return 0  # with the collection its faces went
             gone += len(said.get("DeletedFaces", ()))
@@ -382,7 +336,7 @@ class Engine:
                 "create_collection", "Making a collection", CollectionId=collection, Tags=dict(tags or {})
             )
         except AwsRefused as error:
-            if _code(error) != "ResourceAlreadyExistsException":
+            if error_code(error) != "ResourceAlreadyExistsException":
                 raise
             said = self._call("describe_collection", "Looking at a collection", CollectionId=collection)
         return str(said.get("FaceModelVersion") or "")
@@ -398,55 +352,5 @@ class Engine:
         try:
             self._call("delete_collection", "Removing a collection", CollectionId=collection)
         except AwsRefused as error:
-            if _code(error) != "ResourceNotFoundException":
+            if error_code(error) != "ResourceNotFoundException":
                 raise
-
-    def _look(self, operation: str, doing: str, **request: Any) -> dict[str, Any]:
-        """Make a call that looks at a picture, in its turn; what is wrong with the picture is told apart."""
-        try:
-            return self._call(operation, doing, paid=True, **request)
-        except AwsRefused as error:
-            if why := _UNFIT.get(code := _code(error)):
-                raise UnfitPicture(why, code) from error.__cause__
-            raise
-
-    def _call(self, operation: str, doing: str, *, paid: bool = False, **request: Any) -> dict[str, Any]:
-        from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
-
-        def once() -> dict[str, Any]:
-            if paid and self._pay is not None and (wait := self._pay(1)) > 0:
-                self._sleep(wait)
-            with self._lock:
-                self.calls[operation] += 1
-            with aws.refusals(doing):
-                said: dict[str, Any] = getattr(self._client, operation)(**request)
-                return said
-
-        return Retrying(
-            retry=retry_if_exception(_passes),
-            wait=wait_random_exponential(multiplier=FIRST_PAUSE, max=LONGEST_PAUSE),
-            stop=stop_after_attempt(ATTEMPTS),
-            sleep=self._sleep,
-            reraise=True,
-        )(once)
-
-
-def _passes(error: BaseException) -> bool:
-    return isinstance(error, AwsRefused) and (_code(error) in _PASSING or aws.may_be_repeated(error))
-
-
-def _code(error: AwsRefused) -> str:
-    from botocore.exceptions import ClientError
-
-    return aws.code_of(error.__cause__) if isinstance(error.__cause__, ClientError) else ""
-
-
-def _image(image: Picture) -> dict[str, Any]:
-    if isinstance(image, bytes):
-        if not image:
-            raise UnfitPicture("it is empty", "InvalidImageFormatException")
-        if len(image) > INLINE:
-            raise UnfitPicture(_UNFIT["ImageTooLargeException"], "ImageTooLargeException")
-        return {"Bytes": image}
-    place = {"Bucket": image.bucket, "Name": image.key}
-    return {"S3Object": place | ({"Version": image.version} if image.version else {})}

@@ -6,10 +6,11 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from crime_jobs import aws
 from crime_jobs.errors import AwsRefused, BadInput, WrongUsage
+from crime_jobs.faces._calls import error_code
 
 if TYPE_CHECKING:
     from crime_jobs.settings import Settings
@@ -138,7 +139,7 @@ class _Bucket:
                 with said["Body"] as body:
                     content = bytes(body.read(MOST_BYTES + 1))
         except AwsRefused as error:
-            if _code(error) in _GONE:
+            if error_code(error) in _GONE:
                 raise Gone from None
             raise
         return Photograph(content, mark(f"s3://{self._bucket}/{key}", said["ETag"]))
@@ -183,10 +184,3 @@ class _Folder:
 def _state(path: Path) -> str:
     told = path.stat()
     return f"{told.st_size}/{told.st_mtime_ns}"
-
-
-def _code(error: AwsRefused) -> str:
-    from botocore.exceptions import ClientError
-
-    cause: Any = error.__cause__
-    return aws.code_of(cause) if isinstance(cause, ClientError) else ""
