@@ -86,7 +86,19 @@ NAMING = frozenset(
 #: Dictionaries whose keys are names of resources.
 KEYED_BY_NAME = frozenset({"RequestItems"})
 #: Operations' parameters that look like names and are contents or choices.
-NOT_NAMES = frozenset({"Tags", "AttributeDefinitions", "KeySchema", "Key", "Item", "Parameters", "Filters"})
+NOT_NAMES = frozenset(
+    {
+        "AttributeDefinitions",
+        "Entries",
+        "Filters",
+        "Item",
+        "Key",
+        "KeySchema",
+        "Parameters",
+        "Records",
+        "Tags",
+    }
+)
 
 #: Which settings a parameter can be, by words in their names; of others any.
 SETTINGS_OF = {
