@@ -231,7 +231,7 @@ def test_the_command_ends_with_1_and_names_the_hop(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     there = world.settings
-    monkeypatch.setattr(settings, "load", lambda *_: there)
+    monkeypatch.setattr(settings, "load", lambda *_, **__: there)
     world.put(firs[0].to_bytes())
     assert main(["stream", "reconcile", "--output", "json"]) == 1
     said = capsys.readouterr()
