@@ -125,7 +125,7 @@ def check(request: Request, said: Claim, secret: str, region: str, now: datetime
     headers = {name: request.headers[name] for name in said.headers}
     query = f"?{request.query}" if request.query else ""
     # The name in the URL counts for nothing: the header Host is among those that are signed.
-    asked = AWSRequest(request.method, f"https://engine{request.path}{query}", headers, request.body)
+    asked = AWSRequest(request.method, f"https://127.0.0.1{request.path}{query}", headers, request.body)
     asked.context["timestamp"] = stamp
     signer = SigV4Auth(Credentials(said.key, secret), SERVICE, region)
     signature = signer.signature(signer.string_to_sign(asked, signer.canonical_request(asked)), asked)
