@@ -212,6 +212,28 @@ def test_a_day_that_was_taken_out_is_found() -> None:
     assert audit.verify().broken == 4
 
 
+@pytest.mark.parametrize("day", ["2026-11-24", "2026-11-26"])
+def test_a_day_that_was_taken_off_the_list_hides_no_lines(day: str) -> None:
+    table, audit = written()
+    del table.items[audits.DAYS, int(day.replace("-", ""))]
+    told = audit.verify()
+    assert told.broken == (1 if day == "2026-11-24" else 7)
+    if day == "2026-11-26":
+        assert told.why == "2026-11-26 has lines and is not listed"
+
+
+def test_a_list_of_days_that_does_not_fit_is_named_as_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    table, clock = Table(), Clock()
+    audit = an_audit(table, clock)
+    audit.write("enrol")
+    del table.items[audits.DAYS, 20261124]
+    monkeypatch.setattr(audits, "_PAUSE", 0)
+    with pytest.raises(JobFailed) as caught:
+        audit.write("withdraw")
+    assert "audit --verify" in (caught.value.hint or "")
+    assert audit.verify().why == "2026-11-24 has lines and is not listed"
+
+
 def test_a_listed_day_without_lines_stops_whoever_would_write_on() -> None:
     table, audit = written(1)
     table.items = {key: item for key, item in table.items.items() if key[0] == audits.DAYS}

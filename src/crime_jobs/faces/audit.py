@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from crime_jobs import aws
@@ -216,7 +216,8 @@ class Audit:
                 time.sleep(random.uniform(0, _PAUSE))  # noqa: S311 - jitter
         raise JobFailed(
             f"No audit line could be added to {self._table}: others wrote theirs {_ATTEMPTS} times first.",
-            hint="Nothing was changed. Run it again.",
+            hint="Nothing was changed. Run it again; if it stays so, the audit's index does not fit its "
+            "lines: run `crime-jobs faces audit --verify`.",
         )
 
     def lines(self, since: str = "", until: str = "") -> Iterator[Line]:
@@ -239,16 +240,36 @@ class Audit:
     def verify(self) -> Verified:
         """Follow the chain from its first line to its last.
 
+        The list of the days is no line of the chain, so each day of the calendar up to today is looked at
+        too: whoever takes a day off the list does not hide its lines.
+
         Returns
         -------
         Verified
         """
         before, number = NOTHING, 0
-        for line in self.lines():
-            if wrong := _wrong(line, before, number):
-                return Verified(number, before, number + 1, wrong)
-            before, number = line.hash, line.line
+        for day, is_listed in self._calendar():
+            if not is_listed:
+                hidden = next(self._query(day, forward=False), None)
+                if hidden is not None and day not in self._days(forward=True):  # not begun in this moment
+                    return Verified(number, before, number + 1, f"{day} has lines and is not listed")
+                continue
+            for item in self._query(day, forward=True):
+                line = _line(item)
+                if wrong := _wrong(line, before, number):
+                    return Verified(number, before, number + 1, wrong)
+                before, number = line.hash, line.line
         return Verified(number, before)
+
+    def _calendar(self) -> Iterator[tuple[str, bool]]:
+        """Return each day from the first that is listed to today, and whether it is listed."""
+        listed = sorted(self._days(forward=True))
+        today = self._now().astimezone(UTC).date().isoformat()
+        day = date.fromisoformat(listed[0] if listed else today)
+        last = date.fromisoformat(max([today, *listed[-1:]]))
+        while day <= last:
+            yield day.isoformat(), day.isoformat() in listed
+            day += timedelta(days=1)
 
     def _last(self) -> Line | None:
         days = self._days(forward=False)
