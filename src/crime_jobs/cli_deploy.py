@@ -81,7 +81,9 @@ def _said(preview: Preview) -> list[dict[str, str]]:
 
 
 def _agreed(preview: Preview, yes: bool, replace_data: bool) -> bool:
-    assert preview.plan is not None  # noqa: S101 - nothing is asked without
+    if preview.plan is None:  # all that is asked without: to remove what an earlier try left
+        output.note(f"{preview.stack}: {preview.note}")
+        return yes or typer.confirm("Remove what is left of it?", err=True)
     if not yes:
         output.note_rows(preview.rows, title=f"Changes to stack {preview.stack}", red=preview.plan.loses)
     if preview.plan.loses and not replace_data:

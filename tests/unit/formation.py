@@ -132,6 +132,16 @@ class Formation:
             return {"Status": "FAILED", "StatusReason": "The submitted information didn't contain changes."}
         return {"Status": "CREATE_COMPLETE", "Changes": found["changes"]}
 
+    def on_list_change_sets(self, StackName: str) -> Any:  # noqa: N803
+        stack = self.find(StackName)
+        return {
+            "Summaries": [
+                {"ChangeSetId": arn, "Status": "CREATE_COMPLETE"}
+                for arn, found in self.sets.items()
+                if found["stack"] is stack
+            ]
+        }
+
     def on_delete_change_set(self, ChangeSetName: str) -> Any:  # noqa: N803
         del self.sets[ChangeSetName]
         return {}

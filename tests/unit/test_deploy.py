@@ -164,6 +164,35 @@ def test_a_stack_that_was_never_whole_is_removed_before_the_next_try(
     assert rows(out)[0]["did"] == "done"
 
 
+@pytest.mark.parametrize("arguments", [("--dry-run",), ()])
+def test_nothing_is_removed_by_looking_or_before_somebody_agreed(
+    command: Command, formation: Formation, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    formation.fails, formation.leaves = {"Lake": "no"}, {"AccessLogs"}
+    command("deploy", "storage", "--yes")
+    formation.calls.clear()
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("typer.confirm", lambda *_, **__: False)
+    code, _, err = command("deploy", "storage", *arguments)
+    assert code == (0 if arguments else 1)
+    assert "it would be removed and made anew" in err
+    assert set(formation.calls) == {"DescribeStacks"}
+    assert formation.find("crime-jobs-pune-storage")["StackStatus"] == "ROLLBACK_COMPLETE"
+
+
+def test_the_empty_stack_of_another_deployment_that_waits_stays(
+    command: Command, formation: Formation
+) -> None:
+    theirs = deploy_stack.Stack(settings_module.load("pune", needs=()), "crime-jobs-pune-storage", print)
+    plan = theirs.plan('{"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}}', {}, {})
+    assert plan is not None
+    assert command("deploy", "storage", "--dry-run")[0] == 0
+    assert formation.find("crime-jobs-pune-storage")["StackStatus"] == "REVIEW_IN_PROGRESS"
+    assert set(formation.sets) == {plan.arn}
+    theirs.discard(plan.arn)
+    assert formation.stacks["crime-jobs-pune-storage"]["StackStatus"] == "DELETE_COMPLETE"
+
+
 def test_a_failed_update_leaves_all_as_it_was(command: Command, formation: Formation, tmp_path: Path) -> None:
     command("deploy", "storage", "--yes")
     stack = formation.find("crime-jobs-pune-storage")

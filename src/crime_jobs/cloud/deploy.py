@@ -32,6 +32,8 @@ class Preview:
         The changes.
     note
         What there is to say beside them.
+    anew
+        Whether what an earlier try left is removed first; its change set is made after that.
     """
 
     stream: str
@@ -39,6 +41,7 @@ class Preview:
     plan: Plan | None
     rows: list[Row]
     note: str = ""
+    anew: bool = False
 
 
 #: Asked before a stack is changed; what it answers is what happens.
@@ -129,6 +132,9 @@ class Deployment:
             first = next(iter(missing.values()))
             note = f"Not asked of CloudFormation yet: {first.stream} has to be there first."
             return Preview(stream.name, stack.name, None, _all(template), note)
+        if stack.never_whole():
+            note = "An earlier try left it ROLLBACK_COMPLETE: it would be removed and made anew."
+            return Preview(stream.name, stack.name, None, _all(template), note, anew=True)
         tags = stacks.tags(self._settings.env, stream.name, self._told.owner)
         plan = stack.plan(template.body, values, tags)
         if plan is None:
@@ -149,7 +155,7 @@ class Deployment:
         Parameters
         ----------
         agree
-            Asked before each change.
+            Asked before each change, and before what an earlier try left is removed.
 
         Raises
         ------
@@ -159,6 +165,13 @@ class Deployment:
         for number, stream in enumerate(self.streams):
             found = self._plan(stream)
             stack = self._stack(stream.name)
+            if found.anew:
+                if not agree(found):
+                    self._end(found, NOT_AGREED)
+                    return
+                self._tell(f"{stack.name}: removing what an earlier try left")
+                stack.delete()
+                found = self._plan(stream)
             if found.plan is None:
                 self._end(found, "no change")
                 continue

@@ -34,7 +34,14 @@ STATEFUL = {
 _DONE = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 _UNDONE = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_FAILED"}
 #: From these nothing goes on by itself.
-_STUCK = {"ROLLBACK_FAILED", "CREATE_FAILED", "UPDATE_FAILED", "UPDATE_ROLLBACK_FAILED", "DELETE_FAILED"}
+_STUCK = {
+    "ROLLBACK_COMPLETE",
+    "ROLLBACK_FAILED",
+    "CREATE_FAILED",
+    "UPDATE_FAILED",
+    "UPDATE_ROLLBACK_FAILED",
+    "DELETE_FAILED",
+}
 _NO_CHANGES = ("didn't contain changes", "no updates are to be performed")
 
 
@@ -99,8 +106,12 @@ class Stack:
         found = self.describe() or {}
         return {one["OutputKey"]: one["OutputValue"] for one in found.get("Outputs", [])}
 
+    def never_whole(self) -> bool:
+        """Tell whether an earlier try left it so that all it can do is to be deleted."""
+        return self.state() == "ROLLBACK_COMPLETE"
+
     def ready(self) -> bool:
-        """Make sure that it can be changed; one that was never made whole is removed first.
+        """Make sure that it can be changed.
 
         Returns
         -------
@@ -113,10 +124,6 @@ class Stack:
             If another deployment is under way, or the stack is in a state that a person must help.
         """
         state = self.state()
-        if state == "ROLLBACK_COMPLETE":  # all that it can do is to be deleted
-            self._tell(f"{self.name}: removing what an earlier try left")
-            self.delete()
-            return False
         if state in (None, "REVIEW_IN_PROGRESS"):
             return False
         if state.endswith("_IN_PROGRESS"):
@@ -212,9 +219,18 @@ class Stack:
         """
         with aws.refusals(f"Deleting the change set of {self.name}"):
             self._client.delete_change_set(ChangeSetName=arn)
-        if self.state() == "REVIEW_IN_PROGRESS":
+        if self.state() == "REVIEW_IN_PROGRESS" and not self._has_others(arn):
             with aws.refusals(f"Deleting the empty stack {self.name}"):
                 self._client.delete_stack(StackName=self.name)
+
+    def _has_others(self, arn: str) -> bool:
+        """Tell whether another deployment's change set waits in it for an answer."""
+        with aws.refusals(f"Looking at the change sets of {self.name}"):
+            pages = self._client.get_paginator("list_change_sets").paginate(StackName=self.name)
+            found = [one for page in pages for one in page["Summaries"]]
+        return any(
+            one["ChangeSetId"] != arn and not str(one.get("Status", "")).startswith("DELETE") for one in found
+        )
 
     def execute(self, plan: Plan) -> None:
         """Execute a change set and follow it to its end.
