@@ -81,6 +81,15 @@ def test_what_is_wrong_with_a_line_is_told_by_its_number_and_column(line: str, w
     assert "nothing was enrolled" in said
 
 
+def test_words_may_be_in_any_script_and_hide_nothing() -> None:
+    malayalam = "\u0d05\u0d35\u0d28\u0d4d\u200d"  # its last letter is written with a joiner
+    (found,) = parse(manifest(f"a.jpg,K1,{malayalam},{malayalam},2027-01-01"), NOW)
+    assert (found.source, found.legal_basis) == (malayalam, malayalam)
+    assert "source has characters that can't be printed" in refusal(
+        manifest("a.jpg,K1,fam\u202eyli,b,2027-01-01")
+    )
+
+
 def test_lines_are_held_against_each_other() -> None:
     said = refusal(
         manifest(

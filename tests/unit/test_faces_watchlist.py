@@ -28,7 +28,7 @@ from crime_jobs.faces.engine import Engine, Enrolled, S3Place, UnfitPicture, ext
 from crime_jobs.faces.people import Face, Person, Secrets, State
 from crime_jobs.faces.places import Photograph, open_place
 from crime_jobs.faces.watchlist import check_name, collection_of
-from crime_jobs.faces.withdraw import _check_reason
+from crime_jobs.faces.withdraw import Withdrawal, _check_reason
 from crime_jobs.model.faces import FaceSettings, Purpose, WatchList
 from tests.conftest import ROOT
 from tests.photographs import file, head
@@ -414,3 +414,21 @@ def test_two_environments_have_no_collection_in_common() -> None:
 def test_a_withdrawal_has_a_reason(reason: str) -> None:
     with pytest.raises(Exception, match="has a reason of 1 to 500"):
         _check_reason(reason)
+
+
+def test_a_reason_may_be_in_any_script_and_hides_nothing() -> None:
+    _check_reason("\u0d05\u0d35\u0d28\u0d4d\u200d \u0d35\u0d28\u0d4d\u0d28\u0d41")  # Malayalam, with a joiner
+    with pytest.raises(WrongUsage):
+        _check_reason("found\u202edesolc esac")
+
+
+@pytest.mark.parametrize("key", ["MP/2026/Ab", "mp/2026/ab"])
+def test_a_reason_does_not_name_the_person_in_whatever_case(key: str) -> None:
+    class Opens:
+        def secrets(self, _: Person) -> Secrets:
+            return Secrets("MP/2026/AB", "s", "b", {})
+
+    withdrawal = object.__new__(Withdrawal)
+    withdrawal.people = Opens()  # type: ignore[assignment]
+    with pytest.raises(WrongUsage, match="has the person's key in it"):
+        withdrawal.withdraw(replace(somebody(1), sealed="sealed"), f"{key} was found", keep_photographs=False)

@@ -78,6 +78,17 @@ def reason(confirmed: bool, code: str, words: str) -> str:
     return f"{code}: {said}"
 
 
+def is_printable(text: str) -> bool:
+    """Tell whether all of a text can be seen on one line, in any script.
+
+    Parameters
+    ----------
+    text
+        The text. Joiners of zero width are part of how Indian scripts are written, and may be in it.
+    """
+    return all(character.isprintable() or character in _JOINERS for character in text)
+
+
 def _plain(character: str) -> str:
     """Make a space of what breaks a line or can't be seen: a reason is one line wherever it is shown."""
     is_control = unicodedata.category(character).startswith("C") and character not in _JOINERS

@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 from pathlib import PurePosixPath
 
 from crime_jobs.errors import BadInput
+from crime_jobs.faces.decisions import is_printable
 from crime_jobs.model.faces import is_over
 
 #: The columns, in any order.
@@ -28,6 +29,8 @@ _KEY_WORDS = "letters, digits and . _ : / - between them, at most 128"
 
 #: Characters of a text, and bytes of a photograph's name: a key of S3 has 1024 with its folder.
 _MOST_TEXT, _MOST_NAME = 500, 900
+#: Columns in words, in any script.
+_WORDS = {"source", "legal_basis"}
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -167,7 +170,7 @@ def _wrong(cells: Sequence[str], places: dict[str, int], now: datetime) -> list[
             faults.append(f"{name} is empty")
         elif text != text.strip():
             faults.append(f"{name} has spaces around it")
-        elif not text.isprintable():
+        elif not (is_printable(text) if name in _WORDS else text.isprintable()):
             faults.append(f"{name} has characters that can't be printed")
         elif len(text) > _MOST_TEXT and name != "photograph":
             faults.append(f"{name} has more than {_MOST_TEXT} characters")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from crime_jobs.errors import JobFailed, WrongUsage
 from crime_jobs.faces.audit import Audit, Unexpected
+from crime_jobs.faces.decisions import is_printable
 from crime_jobs.faces.engine import Engine, person_of
 from crime_jobs.faces.leads import Leads
 from crime_jobs.faces.people import OVER, People, Person, State, written
@@ -133,7 +134,7 @@ class Withdrawal:
             If something can't be removed: run it again.
         """
         _check_reason(reason)
-        if person.sealed and self.people.secrets(person).person_key in reason:
+        if person.sealed and self.people.secrets(person).person_key.casefold() in reason.casefold():
             raise WrongUsage("The reason has the person's key in it.", hint="The audit holds no names.")
         return self.end(person, State.WITHDRAWN, reason, keep_photographs=keep_photographs)
 
@@ -215,7 +216,7 @@ class Withdrawal:
 
 
 def _check_reason(reason: str) -> None:
-    if not reason.strip() or len(reason) > _MOST_REASON or not reason.isprintable():
+    if not reason.strip() or len(reason) > _MOST_REASON or not is_printable(reason):
         raise WrongUsage(
             f"A withdrawal has a reason of 1 to {_MOST_REASON} characters on one line.",
             hint='--reason "found, case closed": no names, the audit keeps it.',
