@@ -111,6 +111,26 @@ def test_the_address_opens_one_browser_once(memory: Memory) -> None:
         assert second.get(f"{first.room}/lead/{leads_of(memory)[0]}").status == 403
 
 
+def test_a_look_at_the_head_does_not_use_up_the_address(memory: Memory) -> None:
+    with serving(desk_of(memory)) as page:
+        browser = Browser(page)
+        token = page.session.token
+        browser.get(f"/open?token={token}", method="HEAD")
+        assert browser.enter().status == 200
+
+
+def test_a_photograph_that_could_not_be_shown_is_tried_again(memory: Memory) -> None:
+    lead = memory.leads[leads_of(memory)[0]]
+    there = memory.objects[lead.places[0]]
+    memory.objects[lead.places[0]] = Reason.DENIED
+    desk = desk_of(memory)
+    assert not desk.look(lead.lead_id).is_whole
+    memory.objects[lead.places[0]] = there
+    assert desk.look(lead.lead_id).is_whole
+    assert [line[1] for line in memory.lines] == ["viewed"]
+    desk.decide(lead.lead_id, True, decisions.reason(True, "marks-agree", "the same mole at the brow"))
+
+
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:80", "", "[::1]", "0.0.0.0:80"])
 def test_another_name_for_this_machine_is_refused(standing: tuple[Browser, Memory], host: str) -> None:
     """DNS rebinding: a page of elsewhere whose name has come to mean this machine."""

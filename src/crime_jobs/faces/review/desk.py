@@ -186,7 +186,7 @@ class Desk:
         self._know(lead_id)
         with self._lock:
             view, noted = self._views.get(lead_id), lead_id in self._looked
-        if view is not None:
+        if view is not None and view.is_whole:  # what could not be shown is tried again
             return view
         if not noted:
             self._audit.write(

@@ -53,7 +53,7 @@ def app_of(desk: Desk, session: Session, tell: Callable[[str], None]) -> Starlet
     room = f"/{session.room}"
     routes = [
         Route("/", web.shut),
-        Route("/open", web.enter),
+        _only_get("/open", web.enter),  # a HEAD, as link previews send, does not use up the token
         Route("/assets/{name}", web.asset),
         Route(f"{room}/", web.inside(web.start)),
         Route(f"{room}/lead/{{lead_id}}", web.inside(web.lead)),
@@ -173,6 +173,13 @@ class _Web:
 
     def _words(self, which: str, status: int) -> Response:
         return HTMLResponse(self._pages.words(which), status)
+
+
+def _only_get(path: str, answer: Answer) -> Route:
+    """Return a route without the HEAD that Starlette adds to each GET."""
+    route = Route(path, answer, methods=["GET"])
+    route.methods = {"GET"}
+    return route
 
 
 def _wants_json(request: Request) -> bool:
