@@ -61,11 +61,11 @@ def deploy(
         output.show(
             [{"stream": p.stream, **row} for p in work.preview() for row in _said(p)],
             output_format,
-            title=f"Would be changed in {settings.env}",
+            title=f"Would be changed in {work.where}",
         )
         return
     try:
-        work.run(lambda preview: _agreed(preview, yes, replace_data))
+        work.run(lambda preview: _agreed(preview, work.where, yes, replace_data))
     finally:
         if any(row["did"] == DONE for row in work.did):
             output.note(f"Where things are: {outputs_module.refresh(settings)}")
@@ -80,12 +80,14 @@ def _said(preview: Preview) -> list[dict[str, str]]:
     return preview.rows
 
 
-def _agreed(preview: Preview, yes: bool, replace_data: bool) -> bool:
+def _agreed(preview: Preview, where: str, yes: bool, replace_data: bool) -> bool:
     if preview.plan is None:  # all that is asked without: to remove what an earlier try left
         output.note(f"{preview.stack}: {preview.note}")
-        return yes or typer.confirm("Remove what is left of it?", err=True)
+        return yes or typer.confirm(f"Remove what is left of it in {where}?", err=True)
     if not yes:
-        output.note_rows(preview.rows, title=f"Changes to stack {preview.stack}", red=preview.plan.loses)
+        output.note_rows(
+            preview.rows, title=f"Changes to stack {preview.stack} of {where}", red=preview.plan.loses
+        )
     if preview.plan.loses and not replace_data:
         lost = ", ".join(f"{row['resource']} ({row['type']})" for row in preview.plan.loses)
         question = f"{preview.stack} loses what it holds: {lost}."
@@ -94,7 +96,7 @@ def _agreed(preview: Preview, yes: bool, replace_data: bool) -> bool:
         output.complain(question)
         if not typer.confirm("Replace or remove these, and lose it?", err=True):
             return False
-    return yes or typer.confirm("Change it so?", err=True)
+    return yes or typer.confirm(f"Change it so in {where}?", err=True)
 
 
 def outputs(
@@ -112,5 +114,5 @@ def outputs(
     settings = settings_for(env, needs=(), region=region, profile=profile)
     found = outputs_module.read(settings)
     if write:
-        output.note(f"Written: {outputs_module.write(settings.env, outputs_module.section(found))}")
+        output.note(f"Written: {outputs_module.write(settings.env, outputs_module.made(settings, found))}")
     output.show(outputs_module.rows(found), output_format, title=f"Outputs of {settings.env}")

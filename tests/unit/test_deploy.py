@@ -99,6 +99,35 @@ def test_outputs_become_settings_which_the_next_command_reads(command: Command, 
     assert {"stream": "firs", "output": "EventsTable", "value": "EventsTable-value", "setting": "stream.events_table"} in rows(out)  # fmt: skip
 
 
+def test_region_and_account_are_written_and_others_are_refused_from_then_on(
+    command: Command, formation: Formation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "crime-jobs.toml").write_text(TOML.replace('region = "ap-south-1"', ""))
+    assert command("deploy", "storage", "--region", "ap-south-1", "--yes")[0] == 0
+    loaded = settings_module.load("pune", environ={"AWS_REGION": "eu-west-1"}, folder=tmp_path)
+    assert (loaded.region, loaded.account) == ("ap-south-1", ACCOUNT)
+    code, _, err = command("deploy", "storage", "--region", "eu-west-1", "--yes")
+    assert code == 2
+    assert "ap-south-1" in err
+    monkeypatch.setattr(Sts, "get_caller_identity", lambda _: {"Account": "999999999999"})
+    formation.calls.clear()
+    code, _, err = command("deploy", "storage", "--yes")
+    assert code == 2
+    assert "of account 999999999999" in err
+    assert ACCOUNT in err
+    assert not formation.calls
+
+
+def test_the_question_says_which_account_and_region(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("typer.confirm", lambda text, **_: bool(asked.append(text)))
+    assert command("deploy", "storage")[0] == 1
+    assert asked == [f"Change it so in pune, account {ACCOUNT}, region ap-south-1?"]
+
+
 def test_what_the_user_wrote_comes_before_what_deploy_wrote(command: Command, tmp_path: Path) -> None:
     (tmp_path / "crime-jobs.toml").write_text(
         TOML.replace("[pune.deploy]", 'lake = "s3://mine"\n[pune.deploy]')

@@ -75,6 +75,11 @@ class Deployment:
         #: How each stack ended so far.
         self.did: list[Row] = []
 
+    @property
+    def where(self) -> str:
+        """Return, after `check`, where it goes, for titles and questions."""
+        return f"{self._settings.env}, account {self._account}, region {self._settings.region}"
+
     def not_made(self) -> list[Row]:
         """Return, after `check`, what the environment does without, a row a resource."""
         return [
@@ -89,10 +94,17 @@ class Deployment:
         Raises
         ------
         WrongUsage
-            If a parameter has no value and no stack of this run will give it one.
+            If the credentials are of another account than the environment, or a parameter has no value and
+            no stack of this run will give it one.
         """
         with aws.refusals("Asking whose account it is"):
             self._account = str(aws.client("sts", self._settings).get_caller_identity()["Account"])
+        if (wanted := self._settings.account) and wanted != self._account:
+            raise WrongUsage(
+                f"The credentials are of account {self._account}, environment {self._settings.env!r} is of "
+                f"{wanted}.",
+                hint="Log in to that account, or choose another profile with --profile.",
+            )
         for stream in stacks.STREAMS:
             self._outputs[stream.name] = self._stack(stream.name).outputs()
         before: set[str] = set()

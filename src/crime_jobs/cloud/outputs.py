@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from crime_jobs import aws
 from crime_jobs.cloud import stacks
 from crime_jobs.cloud.deploy_stack import Row, Stack
 from crime_jobs.cloud.stacks_template import load
@@ -64,6 +65,28 @@ def section(outputs: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
         table, _, key = setting.rpartition(".")
         (made.setdefault(table, {}) if table else made)[key] = value
     return made
+
+
+def made(settings: Settings, outputs: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    """Return the section of what was made, and in which region and account, so that none looks elsewhere.
+
+    Parameters
+    ----------
+    settings
+        The settings that the outputs were read with.
+    outputs
+        As `read` returns them.
+
+    Returns
+    -------
+    dict
+        Empty if nothing was made.
+    """
+    if not outputs:
+        return {}
+    with aws.refusals("Asking whose account it is"):
+        account = str(aws.client("sts", settings).get_caller_identity()["Account"])
+    return {"region": aws.region(settings), "account": account, **section(outputs)}
 
 
 def _settings(outputs: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, str, str, str]]:
@@ -150,4 +173,4 @@ def refresh(settings: Settings, folder: Path | None = None) -> Path:
     pathlib.Path
         The file.
     """
-    return write(settings.env, section(read(settings)), folder)
+    return write(settings.env, made(settings, read(settings)), folder)
