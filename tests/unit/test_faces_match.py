@@ -19,7 +19,7 @@ from crime_jobs.budget import BURST_SECONDS, Bucket
 from crime_jobs.emr import work
 from crime_jobs.errors import AwsRefused, WrongUsage
 from crime_jobs.faces import match as matching
-from crime_jobs.faces._matcher import Tally, fingerprint
+from crime_jobs.faces._matcher import Matcher, Tally, fingerprint
 from crime_jobs.faces.engine import Engine, Identity
 from crime_jobs.faces.match import JOB, MatchConfig, remarks
 from crime_jobs.faces.matching import Asked, Bar, match
@@ -294,3 +294,35 @@ def test_what_is_said_of_an_address_has_no_path() -> None:
     with pytest.raises(AwsRefused, match=r"http://127\.0\.0\.1:4566") as raised, aws.refusals("Reading"):
         raise down
     assert CANARY not in str(raised.value)
+
+
+class AtAws:
+    """Answers from AWS's own address, and notes what it is asked."""
+
+    class meta:  # noqa: N801 - as botocore's
+        endpoint_url = "https://rekognition.us-east-1.amazonaws.com"
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def answer(**_: Any) -> Any:
+            self.asked.append(name)
+            return {"FaceModelVersion": "20.0.1", "ResponseMetadata": {"HTTPHeaders": {}}}
+
+        return answer
+
+
+@pytest.mark.parametrize("purpose", [Purpose.MISSING_PERSON, Purpose.CRIMINAL_INVESTIGATION])
+def test_an_executor_that_reaches_another_engine_sends_it_no_picture(
+    purpose: Purpose, own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver has asked the engine of one's own; the executor's environment lacks its address."""
+    client = AtAws()
+    monkeypatch.setattr(aws, "client", lambda *_, **__: client)
+    monkeypatch.setattr(executors, "client", lambda *_, **__: client)
+    watch_list = LIST.model_copy(update={"purpose": purpose})
+    matcher = Matcher(own, FaceSettings(), watch_list, Asked("c", 99.0), ENGINE, f"run {purpose}", "as")
+    with pytest.raises(WrongUsage, match=r"[Nn]o picture was sent"):
+        matcher([FOUND])
+    assert client.asked == ["describe_collection"]

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from crime_jobs.faces import pictures
+from crime_jobs.errors import WrongUsage
+from crime_jobs.faces import pictures, purpose
 from crime_jobs.faces.engine import Engine, Identity, UnfitPicture
 from crime_jobs.faces.leads import Leads
 from crime_jobs.faces.matching import Asked, Match, Outcome, match
@@ -160,8 +161,22 @@ class _Tools:
     def __init__(self, matcher: Matcher) -> None:
         given = (matcher.settings, matcher.faces)
         self.engine = Engine(*given, matcher.budget.open().pay if matcher.budget else None)
+        # An executor has an environment of its own: without the address, its pictures would go to AWS.
+        _check(matcher, self.engine.identity(matcher.watch_list.collection))
         self.people, self.leads = People(*given), Leads(*given)
         self.ledger = Photographs(*given, matcher.watch_list.name)
+
+
+def _check(matcher: Matcher, answers: Identity) -> None:
+    """Refuse another engine than the driver's, before it is given a picture."""
+    purpose.check(matcher.watch_list.purpose, answers)
+    if answers != matcher.identity:
+        meant, found = (f"{one.name} {one.version}".strip() for one in (matcher.identity, answers))
+        raise WrongUsage(
+            f"Where the job was started answers {meant}, at an executor {found}: no picture was sent.",
+            hint="Give the executors the address too: spark.executorEnv.AWS_ENDPOINT_URL_REKOGNITION "
+            "(docs/faces.md). If the engine was changed meanwhile, run it again.",
+        )
 
 
 _kept: dict[str, _Tools] = {}
