@@ -255,7 +255,7 @@ def check_bucket(uri: str, settings: Settings, what: str) -> None:
         raise refused(f"{what.capitalize()} {uri}", str(there), settings)
 
 
-def split_uri(uri: str, what: str) -> tuple[str, str]:
+def split_uri(uri: str, what: str, *, private: bool = False) -> tuple[str, str]:
     """Split an ``s3://`` URI.
 
     Parameters
@@ -264,6 +264,8 @@ def split_uri(uri: str, what: str) -> tuple[str, str]:
         ``s3://bucket/prefix``.
     what
         What it is, for the message.
+    private
+        Whether the message leaves it out: names of photographs are nobody's business.
 
     Returns
     -------
@@ -277,7 +279,8 @@ def split_uri(uri: str, what: str) -> tuple[str, str]:
     """
     found = re.fullmatch(r"s3[an]?://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?", uri)
     if not found:
-        raise WrongUsage(f"{what} {uri!r} is not an s3:// URI.", hint="It looks like s3://bucket/prefix.")
+        told = what if private else f"{what} {uri!r}"
+        raise WrongUsage(f"{told} is not an s3:// URI.", hint="It looks like s3://bucket/prefix.")
     return found[1], (found[2] or "").strip("/")
 
 

@@ -104,7 +104,9 @@ def _tell_done(done: Enrolled, output_format: output.Format | None) -> None:
     "--env localstack"
 )
 def withdraw(
-    person_key: Annotated[str, typer.Argument(help="The department's key of the person.")],
+    person_key: Annotated[
+        str, typer.Argument(help="The department's key of the person; - to type it unseen, or to pipe it in.")
+    ],
     watch_list: WatchList,
     reason: Annotated[str, typer.Option(help="Why; the audit keeps it, so no names.")],
     keep_photographs: KeepPhotographs = False,
@@ -120,7 +122,7 @@ def withdraw(
 
     settings = settings_for(env, needs=(), region=region, profile=profile)
     withdrawal = Withdrawal(settings, of(settings.faces), watch_list)
-    person = withdrawal.find(person_key)
+    person = withdrawal.find(typed("Key of the person") if person_key == "-" else person_key)
     if not yes:
         confirm(f"Remove this person's faces, leads{'' if keep_photographs else ', photographs'} for good?")
     done = withdrawal.withdraw(person, reason, keep_photographs=keep_photographs)
@@ -182,6 +184,13 @@ def audit(
             f"The audit's chain is broken at line {told.broken}: {told.why}.",
             hint="Restore the table beside it (point-in-time recovery) and compare.",
         )
+
+
+def typed(what: str) -> str:
+    """Read a line that stays off the command line, its history and the list of processes."""
+    if sys.stdin.isatty():
+        return str(typer.prompt(what, hide_input=True, err=True)).strip()
+    return sys.stdin.readline().strip()
 
 
 def confirm(question: str) -> None:

@@ -130,7 +130,7 @@ def _content(place: str, which: str, settings: Settings) -> bytes:
                 return file.read(most)
         except OSError as error:
             raise WrongUsage(f"The {which} picture can't be read: {error.strerror}.") from None
-    bucket, key = aws.split_uri(place, f"The {which} picture")
+    bucket, key = aws.split_uri(place, f"The {which} picture", private=True)
     client = aws.client("s3", settings)
     try:
         with client.get_object(Bucket=bucket, Key=key)["Body"] as body:

@@ -156,7 +156,7 @@ def plan(settings: Settings, config: MatchConfig, assumed: float = cost.ASSUMED_
     found = list(listed(settings, config.photographs))
     if not found:
         raise BadInput(
-            f"No photograph is in {config.photographs}.",
+            "No photograph is in that folder.",
             hint="It stands for a folder of S3: s3://bucket/folder. Nothing was matched.",
         )
     matched_as = fingerprint(watch_list, asked, identity)

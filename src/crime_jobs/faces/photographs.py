@@ -106,7 +106,7 @@ def listed(settings: Settings, place: str) -> Iterator[Found]:
     AwsRefused
         If it can't be listed.
     """
-    bucket, prefix = aws.split_uri(place, "photographs")
+    bucket, prefix = aws.split_uri(place, "The folder of photographs", private=True)
     client = executors.client("s3", settings)
     # A folder, not what else begins so: photographs2/ is another.
     start = f"{prefix}/" if prefix else ""
