@@ -16,6 +16,7 @@ Where credentials come from is not held: a company's sign-in (IAM Identity Cente
 from __future__ import annotations
 
 import re
+import time
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -40,7 +41,15 @@ _NO_BUCKET_YET = frozenset({"CreateBucket", "HeadBucket", "ListBuckets", "ListDi
 #: Where a bucket is, by endpoint, the region asked from, and name: it can't move.
 _buckets: dict[tuple[str, str, str], str] = {}
 
-_S3_URI = re.compile(r"(?:s3[an]?://|arn:aws[\w-]*:s3:::)([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/[^*]*)?")
+#: Buckets that S3 could not be asked for in passing, and when: a call is not held up by it again so soon.
+_unasked: dict[tuple[str, str, str], float] = {}
+_ASK_AGAIN = 60.0
+
+_BUCKET = r"([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])"
+_S3_ARN = re.compile(rf"arn:aws[\w-]*:s3:::{_BUCKET}(?:/[^*]*)?")
+_S3_WHOLE = re.compile(rf"s3[an]?://{_BUCKET}(?:/[^*]*)?")
+#: Anywhere in a text; what goes on after the name (a pattern, a placeholder) names no bucket.
+_S3_URI = re.compile(rf"\bs3[an]?://{_BUCKET}(?=\.?(?:[/\s'\"`(),;<>\[\]}}\\|&?#]|$))")
 _KNOWN_TO_BE_THERE = frozenset({200, 403})
 _REDIRECTS = frozenset({301, 302, 307, 400})
 
@@ -99,6 +108,8 @@ class Guard:
         found = parameters.of(params, model, self.service)
         for text in found.texts:
             self._hold_text(text, model.name)
+        for text in (*found.texts, *found.queries):
+            self._hold_files(text, ask=not reads)
         if found.regions and not reads:
             for name, said in found.regions:
                 self._hold_region(said, f"{model.name}: {name} {said}")
@@ -160,8 +171,18 @@ class Guard:
             there = region.of_host(host)
             if there and there not in self._allowed:
                 raise self._refused(f"{operation}: {host}", there)
-        if self.service != "s3" and (place := _S3_URI.fullmatch(text)):
-            self._hold_bucket(place[1], ask=READS.match(operation) is None)
+
+    def _hold_files(self, text: str, *, ask: bool) -> None:
+        if self.service == "s3":
+            return
+        if self.service != "cloudformation":
+            named = {place[1] for place in _S3_URI.finditer(text)}
+        else:  # a template has examples in it, of buckets that are strangers'; a parameter is whole
+            named = {place[1] for place in [_S3_WHOLE.fullmatch(text)] if place}
+        if place := _S3_ARN.fullmatch(text):
+            named.add(place[1])
+        for bucket in sorted(named):
+            self._hold_bucket(bucket, ask=ask)
 
     def _hold_new_bucket(self, params: Any) -> None:
         """In us-east-1 S3 makes a bucket in any region that it is told; elsewhere it refuses that itself."""
@@ -174,11 +195,15 @@ class Guard:
         s3 = self.bucket_asker() if self.bucket_asker else None
         if s3 is None:
             return
+        key = (s3.meta.endpoint_url, self.here, bucket)
+        if self.service != "s3" and time.monotonic() - _unasked.get(key, -_ASK_AGAIN) < _ASK_AGAIN:
+            ask = False
         try:
             there = look(s3, bucket, here=self.here, ask=ask)
         except BotoCoreError:
             if self.service == "s3":
                 raise
+            _unasked[key] = time.monotonic()
             return  # the call is not S3's: what can't be asked in passing, the service itself will refuse
         if there and there not in self._allowed:
             raise self._refused(f"Bucket {bucket}", there)

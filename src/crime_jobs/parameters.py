@@ -26,6 +26,9 @@ DATA = {
     "sns": frozenset({"MessageAttributeMap", "PublishBatchRequestEntryList", "message", "subject"}),
     "sqs": frozenset({"MessageBodyAttributeMap", "SendMessageBatchRequestEntryList"}),
 }
+#: Members that are questions in SQL, by service: what is compared in one may look like an ARN or a host; only
+#: where S3's files are can be a place.
+QUERIES = {"athena": frozenset({"QueryString"}), "redshift-data": frozenset({"Sql", "Sqls"})}
 _DATA_MEMBERS = {"sqs": frozenset({"MessageBody"})}
 
 #: Members that name a region that something is to be made in, or taken from.
@@ -44,16 +47,19 @@ class Found:
         Names of buckets.
     regions
         Members that name a region, and what they say.
+    queries
+        Questions in SQL that may hold addresses of S3.
     """
 
     texts: list[str] = field(default_factory=list)
     buckets: list[str] = field(default_factory=list)
     regions: list[tuple[str, str]] = field(default_factory=list)
+    queries: list[str] = field(default_factory=list)
 
 
 #: Members that name a bucket: of S3 itself, and of services that are told of one.
 _S3_BUCKETS = frozenset({"Bucket", "CopySource"})
-_BUCKETS = frozenset({"S3Bucket", "S3BucketName", "BucketName"})
+_BUCKETS = frozenset({"Bucket", "S3Bucket", "S3BucketName", "BucketName"})
 
 #: How a shape is looked through: what does it, and what that is told of the shape's parts.
 _Plan = tuple[Callable[[Any, Any, Found], None], Any]
@@ -116,6 +122,8 @@ def _plan_of_members(shape: Any, service: str, seen: dict[str, list[Any]]) -> _P
 
 
 def _plan_of_text(shape: Any, service: str, name: str) -> _Plan | None:
+    if name in QUERIES.get(service, ()):
+        return (_walk_query, None)
     if name in REGIONS:
         return (_walk_region, name)
     if name in (_S3_BUCKETS if service == "s3" else _BUCKETS):
@@ -130,6 +138,11 @@ def _plan_of_text(shape: Any, service: str, name: str) -> _Plan | None:
 def _walk_text(value: Any, _: Any, found: Found) -> None:
     if isinstance(value, str) and ("arn:" in value or "://" in value):
         found.texts.append(value)
+
+
+def _walk_query(value: Any, _: Any, found: Found) -> None:
+    if isinstance(value, str) and "://" in value:
+        found.queries.append(value)
 
 
 def _walk_members(value: Any, members: list[tuple[str, _Plan]], found: Found) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import botocore.session
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.exceptions import ConnectTimeoutError
 from botocore.httpsession import URLLib3Session
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,6 +63,7 @@ def wire(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Wire:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setattr(guard, "_buckets", {})
+    monkeypatch.setattr(guard, "_unasked", {})
     return made
 
 
@@ -248,6 +250,41 @@ def test_7_no_bucket_is_made_elsewhere(wire: Wire) -> None:
             {"TableArn": f"arn:aws:dynamodb:{HERE}:{ACCOUNT}:table/t", "S3Bucket": "records"},
         ),
         (
+            "athena",
+            "start_query_execution",
+            {"QueryString": "CREATE EXTERNAL TABLE t (a int)\nLOCATION 's3://records/'", "WorkGroup": "w"},
+        ),
+        (
+            "redshift-data",
+            "execute_statement",
+            {"Sql": "UNLOAD ('select 1') TO 's3://records/out/' IAM_ROLE default", "Database": "d"},
+        ),
+        (
+            "redshift-data",
+            "batch_execute_statement",
+            {"Sqls": ["select 1", "COPY t FROM 's3://records/in' IAM_ROLE default"], "Database": "d"},
+        ),
+        (
+            "emr-serverless",
+            "start_job_run",
+            {
+                "applicationId": "a",
+                "clientToken": "c",
+                "executionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/r",
+                "jobDriver": {
+                    "sparkSubmit": {
+                        "entryPoint": "local:///x.py",
+                        "sparkSubmitParameters": "--conf a=b --py-files s3a://records/x.zip,local:///y",
+                    }
+                },
+            },
+        ),
+        (
+            "rekognition",
+            "detect_faces",
+            {"Image": {"S3Object": {"Bucket": "records", "Name": "x.jpg"}}},
+        ),
+        (
             "firehose",
             "create_delivery_stream",
             {
@@ -312,6 +349,66 @@ def test_data_may_say_what_it_likes(wire: Wire) -> None:
     aws.client("sns", here).publish(TopicArn=f"arn:aws:sns:{HERE}:{ACCOUNT}:t", Message=arn, Subject="s")
     aws.client("secretsmanager", here).put_secret_value(SecretId="s", SecretString=arn)
     assert len(wire.sent) == 5
+
+
+def test_a_bucket_that_can_not_be_asked_for_holds_a_call_up_once(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(request: AWSPreparedRequest) -> Answer:
+        if request.method == "HEAD":
+            raise ConnectTimeoutError(endpoint_url=request.url)
+        return 200, {}, b"{}"
+
+    wire.answer = answer
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    athena = aws.client("athena", in_region())
+    ask = {"QueryString": "UNLOAD (select 1) TO 's3://records/'", "WorkGroup": "w"}
+    athena.start_query_execution(**ask)
+    heads = [sent for sent in wire.sent if sent.startswith("HEAD")]
+    assert heads
+    athena.start_query_execution(**ask)
+    assert [sent for sent in wire.sent if sent.startswith("HEAD")] == heads
+    monkeypatch.setattr(guard, "_ASK_AGAIN", 0.0)
+    athena.start_query_execution(**ask)
+    assert len([sent for sent in wire.sent if sent.startswith("HEAD")]) > len(heads)
+
+
+def test_examples_in_a_template_are_not_asked_for_and_its_parameters_are(wire: Wire) -> None:
+    wire.answer = lambda request: (
+        (301, {"x-amz-bucket-region": THERE}, b"")
+        if request.method == "HEAD"
+        else (200, {}, b"<Said><CreateStackResult/></Said>")
+    )
+    formation = aws.client("cloudformation", in_region())
+    formation.create_stack(StackName="s", TemplateBody='{"Default": "s3://example/entry.py"}')
+    assert len(wire.sent) == 1
+    with pytest.raises(Elsewhere):
+        formation.create_stack(
+            StackName="s", Parameters=[{"ParameterKey": "Entry", "ParameterValue": "s3://records/entry.py"}]
+        )
+
+
+@pytest.mark.parametrize("text", ["s3://records-*/x", "s3://records-${part}/x", "s3://records-{}/x"])
+def test_what_is_no_whole_name_of_a_bucket_is_not_asked_for(wire: Wire, text: str) -> None:
+    aws.client("athena", in_region()).start_query_execution(QueryString=f"select '{text}'", WorkGroup="w")
+    assert len(wire.sent) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"https://s3.{THERE}.amazonaws.com/x",
+        f"arn:aws:sns:{THERE}:{ACCOUNT}:t",
+        "arn:aws:iam::999999999999:role/r",
+    ],
+)
+def test_what_a_question_compares_with_may_say_what_it_likes(wire: Wire, text: str) -> None:
+    here = in_region(account=ACCOUNT)
+    aws.client("athena", here).start_query_execution(
+        QueryString=f"select * from t where a = '{text}'", WorkGroup="w"
+    )
+    aws.client("redshift-data", here).execute_statement(Sql=f"select '{text}'", Database="d")
+    assert len(wire.sent) == 2
 
 
 def test_elsewhere_is_read_and_not_changed(wire: Wire) -> None:
