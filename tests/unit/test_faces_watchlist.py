@@ -25,7 +25,7 @@ from crime_jobs.faces import audit as audits
 from crime_jobs.faces._reconcile import Reconciled, reconcile
 from crime_jobs.faces.audit import Audit, Unexpected
 from crime_jobs.faces.engine import Engine, Enrolled, S3Place, UnfitPicture, external_id
-from crime_jobs.faces.people import Face, Person, Secrets, State
+from crime_jobs.faces.people import Face, People, Person, Secrets, State
 from crime_jobs.faces.places import Photograph, open_place
 from crime_jobs.faces.watchlist import check_name, collection_of
 from crime_jobs.faces.withdraw import Withdrawal, _check_reason
@@ -293,11 +293,39 @@ def test_what_a_killed_run_left_is_brought_together() -> None:
         Enrolled("foreign", "somebody-elses"),
     )
     rows = Rows(first, second, off)
-    told = reconcile(there, rows, LIST)  # type: ignore[arg-type]
+    told = reconcile(there, rows, LIST, lambda: None)  # type: ignore[arg-type]
     assert told == Reconciled(adopted=1, orphans=3, lost=1)
     assert rows.rows[first.person_id].faces == (Face(known, "k", "m"), Face(waiting, "w", "m"))
     assert rows.rows[second.person_id].faces == ()
     assert Counter(there.removed) == Counter(["again", "n", "o"])
+
+
+def test_a_list_is_being_changed_before_a_killed_runs_face_is_adopted() -> None:
+    """Killed between the two, the next run has nothing to adopt, and must know of it nevertheless."""
+    digest = "ab" * 32
+    first = somebody(1, Face(digest, "", "m"))
+    rows = Rows(first)
+    there = Collection(Enrolled("f", external_id(first.person_id, digest)))
+    faces: list[tuple[Face, ...]] = []
+
+    def begin() -> None:
+        faces.append(rows.rows[first.person_id].faces)
+
+    reconcile(there, rows, LIST, begin)  # type: ignore[arg-type]
+    assert faces == [first.faces]
+    reconcile(there, rows, LIST, begin)  # type: ignore[arg-type]
+    assert faces == [first.faces]  # nothing was left to be changed
+
+
+def test_the_end_of_one_runs_change_is_not_that_of_anothers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who withdraws somebody raises the revision, and does not hide that an enrolment was killed."""
+    monkeypatch.setattr("crime_jobs.aws.client", lambda *_, **__: None)
+    people = People(SETTINGS, FaceSettings())
+    by_withdrawal = people.end_change("missing")["Update"]
+    assert by_withdrawal["UpdateExpression"] == "SET revision = revision + :one"
+    by_run = people.end_change("missing", {"own"})["Update"]
+    assert by_run["UpdateExpression"] == "SET revision = revision + :one DELETE changes :runs"
+    assert by_run["ExpressionAttributeValues"][":runs"] == {"SS": ["own"]}
 
 
 @given(
@@ -320,11 +348,11 @@ def test_after_it_rows_and_collection_say_the_same(
         )
         seen[n, digest] += 1
     collection, rows = Collection(*faces), Rows(*people.values())
-    reconcile(collection, rows, LIST)  # type: ignore[arg-type]
+    reconcile(collection, rows, LIST, lambda: None)  # type: ignore[arg-type]
     left = {one.face_id for one in faces} - set(collection.removed)
     assert left == {face.face_id for person in rows.rows.values() for face in person.faces}
     collection = Collection(*[one for one in faces if one.face_id in left])
-    assert reconcile(collection, rows, LIST) == Reconciled()  # type: ignore[arg-type]
+    assert reconcile(collection, rows, LIST, lambda: None) == Reconciled()  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -90,6 +90,8 @@ class Enroller:
         What the photographs are now, by name; see `crime_jobs.faces.places.mark`.
     again
         Whether people who were withdrawn come onto the list again.
+    begin
+        Called before a row is written: notes that the list is being changed.
     """
 
     def __init__(
@@ -102,11 +104,10 @@ class Enroller:
         marks: Mapping[str, str],
         *,
         again: bool,
+        begin: Callable[[], object],
     ) -> None:
         self._engine, self._people, self._audit, self._place = engine, people, audit, place
-        self._list, self._marks, self._again = watch_list, marks, again
-        #: Whether anything was changed.
-        self.changed = False
+        self._list, self._marks, self._again, self._begin = watch_list, marks, again, begin
 
     def enrol(self, wish: Wish, row: Person | None) -> list[Told]:
         """Enrol a person.
@@ -268,16 +269,12 @@ class Enroller:
 
     def _save(self, state: _State) -> None:
         """Write the row that has a face's id now; the audit has the face already."""
+        self._begin()
         person = self._people.seal(state.person, state.secrets)
         saved = self._people.save(person)
         if saved is None:
             raise _changed()
         state.person = state.written = saved
-
-    def _begin(self) -> None:
-        if not self.changed:
-            self._people.begin_change(self._list.name)
-            self.changed = True
 
 
 def _changed() -> JobFailed:

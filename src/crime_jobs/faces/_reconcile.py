@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from crime_jobs.faces.engine import Engine, external_id, person_of
@@ -28,7 +29,9 @@ class Reconciled:
     lost: int = 0
 
 
-def reconcile(engine: Engine, people: People, watch_list: WatchList) -> Reconciled:
+def reconcile(
+    engine: Engine, people: People, watch_list: WatchList, begin: Callable[[], object]
+) -> Reconciled:
     """Bring rows and collection together.
 
     Parameters
@@ -37,6 +40,9 @@ def reconcile(engine: Engine, people: People, watch_list: WatchList) -> Reconcil
         Where they are.
     watch_list
         Which.
+    begin
+        Called before a row is changed: notes that the list is being changed. With an adopted face the list is
+        another one, and photographs that were matched before are to be matched again.
 
     Returns
     -------
@@ -53,6 +59,7 @@ def reconcile(engine: Engine, people: People, watch_list: WatchList) -> Reconcil
             continue  # what is there of him goes
         found, missing, mended = _mended(person, there)
         if mended != person:
+            begin()
             people.save(mended)  # if somebody else has changed it in the meantime, he looks after it
         adopted, lost = adopted + found, lost + missing
     orphans = [face for ids in there.values() for face in ids]

@@ -9,7 +9,7 @@ Each write of a person is held against the row as it was read, by its number of 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -91,10 +91,14 @@ class People:
             )
         return found
 
+    def changes(self, name: str) -> set[str]:
+        """Return the runs that began to change a list, and after which its revision was not raised yet."""
+        item = self._get(name, LIST)
+        return set() if item is None else set(item.get("changes", {}).get("SS", ()))
+
     def is_changing(self, name: str) -> bool:
         """Tell whether a change of a list was begun and its revision not raised yet."""
-        item = self._get(name, LIST)
-        return item is not None and "changing" in item
+        return bool(self.changes(name))
 
     def everyone(self, name: str) -> Iterator[Person]:
         """Read all people of a list, also those who are off it.
@@ -215,26 +219,46 @@ class People:
             }
         }
 
-    def begin_change(self, name: str) -> None:
-        """Note that a list is being changed, so that whoever goes on after a kill raises its revision."""
+    def begin_change(self, name: str, run: str) -> None:
+        """Note that a run changes a list, so that whoever goes on after a kill raises its revision.
+
+        Parameters
+        ----------
+        name
+            The list.
+        run
+            What the run is told from others by: one that ends does not end the change of another.
+        """
         with aws.refusals(f"Writing {self.table}"):
             self._client.update_item(
                 TableName=self.table,
                 Key=key_of(name, LIST),
-                UpdateExpression="SET changing = :yes",
+                UpdateExpression="ADD changes :run",
                 ConditionExpression="attribute_exists(person_id)",
-                ExpressionAttributeValues={":yes": {"BOOL": True}},
+                ExpressionAttributeValues={":run": {"SS": [run]}},
             )
 
-    def end_change(self, name: str) -> dict[str, Any]:
-        """Return the action of a transaction that raises the revision of a list."""
+    def end_change(self, name: str, runs: Collection[str] = ()) -> dict[str, Any]:
+        """Return the action of a transaction that raises the revision of a list.
+
+        Parameters
+        ----------
+        name
+            The list.
+        runs
+            Whose changes are done with it: one's own, and those of runs that were killed and gone on with.
+        """
+        values: dict[str, Any] = {":one": {"N": "1"}}
+        if runs:
+            values[":runs"] = {"SS": sorted(runs)}
         return {
             "Update": {
                 "TableName": self.table,
                 "Key": key_of(name, LIST),
-                "UpdateExpression": "SET revision = revision + :one REMOVE changing",
+                "UpdateExpression": "SET revision = revision + :one"
+                + (" DELETE changes :runs" if runs else ""),
                 "ConditionExpression": "attribute_exists(person_id)",
-                "ExpressionAttributeValues": {":one": {"N": "1"}},
+                "ExpressionAttributeValues": values,
             }
         }
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -214,14 +215,25 @@ class Enrolling:
             manifest=self._digest,
             people=len(self._wishes),
         )
-        reconciled = reconcile(self._engine, self._people, watch_list)
+        # Of these we are going on with what they began; who begins later ends it himself.
+        changes = self._people.changes(self._name)
+        run = uuid.uuid4().hex
+
+        def begin() -> None:
+            # Each time: another run that takes us for killed may have ended our change meanwhile.
+            self._people.begin_change(self._name, run)
+            changes.add(run)
+
+        reconciled = reconcile(self._engine, self._people, watch_list, begin)
         rows = {person.person_id: person for person in self._people.everyone(self._name)}
         enroller = Enroller(
-            self._engine, self._people, self._audit, self._place, watch_list, self._marks, again=self._again
+            *(self._engine, self._people, self._audit, self._place, watch_list, self._marks),
+            again=self._again,
+            begin=begin,
         )
         lines = self._all(enroller, rows, tell)
-        if enroller.changed or self._people.is_changing(self._name):
-            self._end(lines)
+        if changes:
+            self._end(lines, changes)
         paid = sum(n for name, n in self._engine.calls.items() if name in ("detect_faces", "index_faces"))
         return Enrolled(
             tuple(sorted(lines, key=lambda told: told.line)),
@@ -304,10 +316,10 @@ class Enrolling:
             pool.shutdown(cancel_futures=True)  # Ctrl-C and refusals: who is under way is finished
         return lines
 
-    def _end(self, lines: Iterable[Told]) -> None:
+    def _end(self, lines: Iterable[Told], changes: Collection[str]) -> None:
         counts = Counter(told.outcome for told in lines)
         self._audit.transact(
-            [self._people.end_change(self._name)],
+            [self._people.end_change(self._name, changes)],
             "enrolled",
             watch_list=self._name,
             manifest=self._digest,

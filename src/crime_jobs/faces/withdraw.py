@@ -175,7 +175,6 @@ class Withdrawal:
             return person
         if person.state is State.WITHDRAWING and person.ends_as is ends:
             return person
-        self.people.begin_change(self.list.name)
         return self._write(
             replace(person, state=State.WITHDRAWING, ends_as=ends),
             "withdraw" if ends is State.WITHDRAWN else "expire",
