@@ -89,6 +89,23 @@ def test_buckets_are_private_encrypted_and_spoken_to_over_tls() -> None:
             assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
+def test_policies_of_awss_own_are_these_alone() -> None:
+    """What they allow is read nowhere here, so that another one must be thought about."""
+    found = set()
+    for kind in ("AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::Group"):
+        for name, told in resources(kind).items():
+            for policy in told.get("ManagedPolicyArns", []):
+                arn = policy.get("Fn::Sub", "") if isinstance(policy, dict) else policy
+                if arn:  # others are ours, by reference
+                    found.add((name, arn.rpartition("/")[2]))
+    assert found == {
+        ("emr.ServiceRole", "AmazonEMRServicePolicy_v2"),
+        ("emr.NodeRole", "AmazonSSMManagedInstanceCore"),
+        ("migration.DmsVpcRole", "AmazonDMSVPCManagementRole"),
+        ("migration.DmsLogsRole", "AmazonDMSCloudWatchLogsRole"),
+    }
+
+
 def test_roles_allow_named_actions() -> None:
     roles = resources("AWS::IAM::Role")
     assert len(roles) >= 14
