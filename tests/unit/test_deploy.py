@@ -317,6 +317,15 @@ def test_data_is_not_lost_by_yes_alone(command: Command, formation: Formation) -
     assert command("deploy", "storage", "--yes", "--replace-data")[0] == 0
 
 
+@pytest.mark.parametrize(
+    "kind", ["AWS::CloudTrail::Trail", "AWS::Glue::Database", "AWS::Logs::LogGroup", "AWS::SNS::Topic"]
+)
+def test_records_and_subscriptions_are_not_lost_by_yes_alone(kind: str) -> None:
+    row = {"resource": "R", "type": kind, "id": "r"}
+    assert deploy_stack.Plan("a", "s", [{**row, "action": "remove"}]).loses
+    assert not deploy_stack.Plan("a", "s", [{**row, "action": "modify"}]).loses
+
+
 def test_nobody_there_to_answer_is_wrong_usage(command: Command, formation: Formation) -> None:
     code, _, err = command("deploy", "storage")
     assert code == 2
@@ -375,6 +384,7 @@ def test_every_output_that_a_stack_takes_is_one_that_its_stream_gives_and_comes_
         ("Table already exists: fir_events (ResourceInUseException)", "taken"),
         ("The maximum number of VPCs has been reached.", "quota"),
         ("LimitExceededException", "quota"),
+        ("The IAM Role arn:aws:iam::1:role/dms-vpc-role is not configured properly.", "DmsRoles"),
         ("User is not authorized to perform: iam:CreateRole", "permission"),
         ("Something else", ""),
     ],

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import re
 
+_DENIED = r"not authorized|access ?denied|unauthorized"
 #: Words of a reason, and the hint. What services say of a name that is taken differs:
 #: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/troubleshooting.html.
 _HINTS = (
+    (
+        r"dms-(vpc|cloudwatch-logs)-role",
+        'DMS was never used in this account, and expects these roles: write DmsRoles = "yes" into '
+        "[<env>.deploy.parameters.migration] of crime-jobs.toml, and deploy again.",
+    ),
     (
         r"already exists|AlreadyExists|ResourceInUse|already owned|already in use",
         "The name is taken: by hand, or by another environment. `crime-jobs inventory` shows what is there; "
@@ -18,7 +24,7 @@ _HINTS = (
         "(`crime-jobs inventory`), and deploy again.",
     ),
     (
-        r"not authorized|access ?denied|unauthorized",
+        _DENIED,
         "Whoever deploys needs that permission; `aws sts get-caller-identity` says who that is.",
     ),
 )
@@ -43,7 +49,7 @@ def is_denied(reason: str) -> bool:
     reason
         As for `hint_of`.
     """
-    return bool(re.search(_HINTS[2][0], reason, re.IGNORECASE))
+    return bool(re.search(_DENIED, reason, re.IGNORECASE))
 
 
 def way_out(state: str, name: str) -> str:

@@ -22,13 +22,17 @@ SOON, LATER = 0.5, 5.0
 NOT_MADE = "unknown"
 #: Types that hold what can't be made again.
 STATEFUL = {
+    "AWS::CloudTrail::Trail",
     "AWS::DynamoDB::Table",
+    "AWS::Glue::Database",
     "AWS::KMS::Key",
     "AWS::Kinesis::Stream",
+    "AWS::Logs::LogGroup",
     "AWS::RDS::DBInstance",
     "AWS::RedshiftServerless::Namespace",
     "AWS::S3::Bucket",
     "AWS::SecretsManager::Secret",
+    "AWS::SNS::Topic",  # who hears of it has confirmed that
     "AWS::SQS::Queue",
 }
 _DONE = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
