@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from crime_jobs.cli import app
 from crime_jobs.errors import WrongUsage
 from crime_jobs.faces import compare, photographs
 from crime_jobs.faces.people import Person
+from crime_jobs.faces.pictures import Reason
+from crime_jobs.model.faces import FaceSettings
 from tests.conftest import ROOT
 
 SETTINGS = settings.load("local", {"region": "us-east-1"}, environ={}, folder=ROOT)
@@ -48,3 +51,40 @@ def test_a_key_can_be_kept_off_the_command_line(monkeypatch: pytest.MonkeyPatch)
     told = ["faces", "withdraw", "-", "--watch-list", "missing", "--reason", "found", "--env", "local"]
     CliRunner().invoke(app, told, input="MP/2026/0001\n")
     assert asked == ["MP/2026/0001"]
+
+
+class Ledger:
+    """As much of DynamoDB as the ledger asks for what can't be read."""
+
+    def __init__(self) -> None:
+        self.items: dict[str, dict[str, Any]] = {}
+
+    def put_item(self, TableName: str, Item: dict[str, Any]) -> None:  # noqa: N803 - as boto3's
+        self.items[Item["photograph"]["S"]] = Item
+
+    def get_paginator(self, _: str) -> Ledger:
+        return self
+
+    def paginate(self, **_: Any) -> list[dict[str, Any]]:
+        return [{"Items": list(self.items.values())}]
+
+
+class Seals:
+    def seal(self, _: str, content: bytes) -> bytes:
+        return content
+
+    def unseal(self, _: str, content: Any) -> bytes:
+        return bytes(content)
+
+
+def test_what_cannot_be_read_is_told_of_the_last_run_and_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = Ledger()
+    monkeypatch.setattr("crime_jobs.executors.client", lambda *_: table)
+    ledger = photographs.Photographs(SETTINGS, FaceSettings(), "missing")
+    ledger.__dict__["_sealer"] = Seals()
+    for name, run in (("gone", "run-1"), ("broken", "run-2")):
+        ledger.note_unreadable(photographs.Found(name, "b", name, "e"), Reason.GONE, run)
+    table.items["gone"]["at"] = {"S": "2026-01-01T00:00:00+00:00"}
+    assert [one.place for one in ledger.unreadable()] == ["s3://b/broken"]
+    days = (int(table.items["broken"][photographs.ENDS]["N"]) - time.time()) / 86400
+    assert photographs.UNREADABLE_DAYS - 1 < days <= photographs.UNREADABLE_DAYS

@@ -11,6 +11,7 @@ import pytest
 
 from crime_jobs.faces.expiry import JOB, ExpireConfig
 from crime_jobs.faces.people import SEALED_FOR
+from crime_jobs.faces.photographs import ENDS
 from crime_jobs.faces.watchlist import COLLECTION
 from crime_jobs.model.faces import FaceSettings
 from tests.conftest import ROOT
@@ -67,6 +68,13 @@ def test_the_tables_are_those_that_make_up_makes() -> None:
 
         assert of(table["KeySchema"]) == hook["TABLES"][name]
         assert {index: of(schema) for index, schema in indexes.items()} == hook["INDEXES"].get(name, {})
+
+
+def test_rows_of_photographs_that_cannot_be_read_end() -> None:
+    told = RESOURCES["Photographs"]["Properties"]["TimeToLiveSpecification"]
+    assert told == {"AttributeName": ENDS, "Enabled": True}
+    hook = (ROOT / "localstack/init/ready.d/70_faces.py").read_text()
+    assert f'{{"AttributeName": "{ENDS}", "Enabled": True}}' in hook
 
 
 def test_all_of_it_is_under_the_key_is_kept_and_can_be_restored() -> None:
@@ -234,6 +242,7 @@ def test_what_the_night_starts_is_a_job_run_that_the_job_takes() -> None:
         "Engine": "on-premises",
         "EngineUrl": "https://faces.example",
         "KeyAlias": "alias/x",
+        "LeadDays": "45",
         "WatchList": "missing",
     }
     request = json.loads(joined(RESOURCES["Expiry"]["Properties"]["Target"]["Input"], values))
@@ -246,6 +255,7 @@ def test_what_the_night_starts_is_a_job_run_that_the_job_takes() -> None:
     assert config.watch_list == "missing"
     assert config.faces.engine == "on-premises"
     assert config.faces.key == "alias/x"
+    assert config.faces.lead_days == 45
     assert config.faces.people_table == "the-people"
     assert (
         "--conf spark.emr-serverless.driverEnv.AWS_ENDPOINT_URL_REKOGNITION=https://faces.example"

@@ -65,6 +65,14 @@ for table, keys in TABLES.items():
         **({"GlobalSecondaryIndexes": more} if more else {}),
     )
 
+# Rows of photographs that can't be read end some day.
+if dynamodb.describe_time_to_live(TableName="face_photographs")["TimeToLiveDescription"][
+    "TimeToLiveStatus"
+] not in ("ENABLED", "ENABLING"):
+    dynamodb.update_time_to_live(
+        TableName="face_photographs", TimeToLiveSpecification={"AttributeName": "ends", "Enabled": True}
+    )
+
 kms = boto3.client("kms", **PLACE)
 if not any(found["AliasName"] == ALIAS for found in kms.list_aliases()["Aliases"]):
     made = kms.create_key(Description="People on watch lists, leads, and where their photographs are")

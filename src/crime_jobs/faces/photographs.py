@@ -34,6 +34,9 @@ SEALED_FOR = "crime-jobs-faces"
 #: Keys of one BatchGetItem
 #: (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html).
 BATCH = 100
+#: Attribute by which DynamoDB removes a row (seconds since 1970), and the days after which it does so with a
+#: photograph that can't be read: each run that tries it again puts that off.
+ENDS, UNREADABLE_DAYS = "ends", 180
 #: How often keys that DynamoDB left over are asked for again.
 _ATTEMPTS, _PAUSE = 8, 0.1
 
@@ -299,7 +302,8 @@ class Photographs:
             The run.
         """
         sealed = self._sealer.seal(found.photograph, found.uri.encode())
-        self._put(found, {"reason": reason.value, "run": run, "sealed": sealed})
+        ends = int(time.time()) + UNREADABLE_DAYS * 86400
+        self._put(found, {"reason": reason.value, "run": run, "sealed": sealed, ENDS: ends})
 
     def _put(self, found: Found, facts: Mapping[str, Any]) -> None:
         told = {
@@ -313,7 +317,9 @@ class Photographs:
             self._client.put_item(TableName=self._table, Item=item)
 
     def unreadable(self) -> Iterator[Noted]:
-        """Read which photographs could not be read, with where they are.
+        """Read which photographs the last run could not read, with where they are.
+
+        One of an earlier run is gone since, was mended, or is in another folder.
 
         Yields
         ------
@@ -333,8 +339,9 @@ class Photographs:
         )
         with aws.refusals(f"Reading {self._table}"):
             items = [item for page in pages for item in page["Items"]]
-        for item in items:
-            told = {name: _deserialise(value) for name, value in item.items()}
+        rows = [{name: _deserialise(value) for name, value in item.items()} for item in items]
+        last = max(rows, key=lambda row: row["at"], default={}).get("run")
+        for told in (row for row in rows if row["run"] == last):
             place = self._sealer.unseal(told["photograph"], told["sealed"]).decode()
             yield Noted(told["photograph"], told["reason"], place, told["at"])
 
