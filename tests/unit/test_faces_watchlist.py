@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from crime_jobs import settings
 from crime_jobs.errors import AwsRefused, JobFailed, WrongUsage
+from crime_jobs.faces import _rows as row_module
 from crime_jobs.faces import audit as audits
 from crime_jobs.faces._reconcile import Reconciled, reconcile
 from crime_jobs.faces.audit import Audit, Unexpected
@@ -436,6 +437,60 @@ def test_two_environments_have_no_collection_in_common() -> None:
     assert all("." not in collection_of(name, usual) for name in ("a", "second-face_people-a"))
     with pytest.raises(WrongUsage):
         check_name("second-face_people.missing")
+
+
+class Rooms(Rows):
+    """People of a list, their audit and leads, and the photographs: what a withdrawal works with."""
+
+    def __init__(self, *people: Person) -> None:
+        super().__init__(*people)
+        self.gone: list[str] = []
+        self.killed = False
+
+    def put(self, person: Person) -> Person:
+        return person
+
+    def end_change(self, _: str) -> None:
+        return None
+
+    def secrets(self, _: Person) -> Secrets:
+        if self.killed:
+            raise KeyboardInterrupt
+        return Secrets("key", "source", "basis", {"d": "s3://bucket/a.jpg"})
+
+    def transact(self, items: list[Any], *_: Any, **__: Any) -> None:
+        self.save(row_module.person_of(row_module.item_of(row_module.written(items[0]))))
+
+    def forget(self, *_: Any) -> int:
+        return 0
+
+    def remove(self, uri: str) -> bool:
+        self.gone.append(uri)
+        return True
+
+
+def a_withdrawal(room: Rooms, there: Collection) -> Withdrawal:
+    made = Withdrawal.__new__(Withdrawal)
+    made.people = made.audit = made.leads = made._remover = room  # type: ignore[assignment]
+    made.list, made._engine = LIST, there  # type: ignore[assignment]
+    return made
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_that_photographs_are_kept_is_not_forgotten_by_a_kill(keep: bool) -> None:
+    """What was begun with --keep-photographs, the nightly expiry finishes without the word."""
+    room = Rooms(replace(somebody(1), sealed="x"))
+    withdrawal = a_withdrawal(room, Collection())
+    room.killed = True
+    with pytest.raises(KeyboardInterrupt):
+        withdrawal.end(room.everyone("")[0], State.WITHDRAWN, "found", keep_photographs=keep)
+    room.killed = False
+    (row,) = room.everyone("")
+    assert row.state is State.WITHDRAWING
+    done = withdrawal.end(row, State.EXPIRED, "its last day has passed", keep_photographs=False)
+    assert (done.state, done.photographs, done.kept) == ("withdrawn", int(not keep), int(keep))
+    assert room.gone == ([] if keep else ["s3://bucket/a.jpg"])
+    assert not room.everyone("")[0].keeps
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "x" * 501, "two\nlines"])

@@ -69,6 +69,8 @@ class Person:
         When first, UTC, and by whom (an ARN).
     ends_as
         While being withdrawn: the state that it ends in.
+    keeps
+        While being withdrawn: whether the photographs stay, whoever finishes it.
     writes
         How often the row was written.
     """
@@ -82,6 +84,7 @@ class Person:
     enrolled_at: str = ""
     enrolled_by: str = ""
     ends_as: State | None = None
+    keeps: bool = False
     writes: int = 0
 
 
@@ -153,6 +156,8 @@ def item_of(person: Person) -> dict[str, Any]:
         item["sealed"] = {"S": person.sealed}
     if person.ends_as:
         item["ends_as"] = {"S": person.ends_as.value}
+    if person.keeps:
+        item["keeps"] = {"BOOL": True}
     return item
 
 
@@ -181,5 +186,6 @@ def person_of(item: Mapping[str, Any]) -> Person:
         enrolled_at=item["enrolled_at"]["S"],
         enrolled_by=item["enrolled_by"]["S"],
         ends_as=State(ends_as) if ends_as else None,
+        keeps=bool(item.get("keeps", {}).get("BOOL")),
         writes=int(item["writes"]["N"]),
     )

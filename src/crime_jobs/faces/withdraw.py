@@ -150,40 +150,41 @@ class Withdrawal:
         reason
             Why.
         keep_photographs
-            Whether the photographs stay.
+            Whether the photographs stay; they do, too, if the run that began it was told so.
 
         Returns
         -------
         Withdrawn
         """
-        person = self._begun(person, ends_as, reason)
+        person = self._begun(person, ends_as, reason, keep_photographs)
         faces = self._remove_faces(person)
         removed = kept = 0
         if person.sealed:
-            removed, kept = self._remove_photographs(person, keep_photographs)
+            removed, kept = self._remove_photographs(person, person.keeps)
         leads = self.leads.forget(person.watch_list, person.person_id)
         if person.state is State.WITHDRAWING:
             person = self._ended(person, faces, leads, removed)
         return Withdrawn(person.person_id, faces, leads, removed, kept, person.state.value)
 
-    def _begun(self, person: Person, ends_as: State, reason: str) -> Person:
+    def _begun(self, person: Person, ends_as: State, reason: str, keep: bool) -> Person:
         """Note it, unless that is done already; an expired person who is withdrawn stays off for good."""
         ends = (
             State.WITHDRAWN if State.WITHDRAWN in (ends_as, person.ends_as, person.state) else State.EXPIRED
         )
         if person.state in OVER and person.state is ends:
             return person
-        if person.state is State.WITHDRAWING and person.ends_as is ends:
+        keeps = person.keeps or keep
+        if person.state is State.WITHDRAWING and (person.ends_as, person.keeps) == (ends, keeps):
             return person
         return self._write(
-            replace(person, state=State.WITHDRAWING, ends_as=ends),
+            replace(person, state=State.WITHDRAWING, ends_as=ends, keeps=keeps),
             "withdraw" if ends is State.WITHDRAWN else "expire",
             reason=reason,
         )
 
     def _ended(self, person: Person, faces: int, leads: int, photographs: int) -> Person:
         ends = person.ends_as or State.WITHDRAWN
-        over = replace(person, state=ends, ends_as=None, faces=(), sealed="")
+        over = replace(person, state=ends, ends_as=None, keeps=False, faces=(), sealed="")
         return self._write(
             over, ends.value, also_list=True, faces=faces, leads=leads, photographs=photographs
         )
