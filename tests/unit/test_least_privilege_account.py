@@ -33,6 +33,7 @@ KEY_AT = {
 #: What is under a key of AWS's, and why that will do: nobody is in it.
 UNDER_AWSS_KEY = {
     "analytics.Counts": "numbers of FIRs by district and minute",
+    "storage.AccessLogs": "who fetched what, by names of files; S3 delivers to no bucket under a KMS key",
     "schedules.DeadLetters": "requests that could not be started",
     "schedules.Topic": "which chain ended how",
 }
