@@ -74,7 +74,8 @@ def enrol(
 def _tell_plan(plan: Plan) -> None:
     output.note(
         f"{plan.people} people, {plan.photographs} photographs, {plan.new} of them new: {plan.calls} calls "
-        f"of {plan.engine}, ${plan.usd:.2f}, at least {plan.seconds:.0f} s."
+        f"of {plan.engine}, ${plan.usd:.2f}"
+        + (f", at least {plan.seconds:.0f} s." if plan.seconds >= 1 else ".")
     )
 
 
@@ -83,7 +84,7 @@ def _tell_done(done: Enrolled, output_format: output.Format | None) -> None:
     counts, left = done.counts, done.reconciled
     output.note(
         f"{counts['enrolled']} enrolled, {counts['known']} known, {counts['refused']} refused; "
-        f"{sum(done.calls.values())} calls, ${done.usd:.2f}."
+        f"{done.paid} calls, ${done.usd:.2f}."
     )
     if any(vars(left).values()):
         output.note(
@@ -94,7 +95,8 @@ def _tell_done(done: Enrolled, output_format: output.Format | None) -> None:
         output.note(f"{done.left} people on the list are not in the manifest; `withdraw` takes them off.")
     if counts["refused"]:
         raise BadInput(
-            f"{counts['refused']} lines of the manifest were refused; the rest is enrolled.",
+            f"{counts['refused']} lines of the manifest were refused; "
+            + ("the rest is enrolled." if counts["enrolled"] + counts["known"] else "nobody was enrolled."),
             hint="Correct them and run it again: what is enrolled stays.",
         )
 
@@ -175,7 +177,9 @@ def audit(
     found = Audit(settings, of(settings.faces))
     if not verify:
         day = since.date().isoformat() if since else ""
-        output.show([line.row() for line in found.lines(since=day)], output_format, title="Audit")
+        is_json = output.chosen(output_format) is output.Format.JSON
+        rows = [line.row() if is_json else line.told() for line in found.lines(since=day)]
+        output.show(rows, output_format, title="Audit")
         return
     told = found.verify()
     output.show([vars(told)], output_format, title="Chain of the audit")

@@ -73,7 +73,8 @@ def match(
     row = _plan(settings, options, faces_assumed)
     output.note(
         f"{row['to_match']} of {row['photographs']} photographs are to be matched by {row['engine']}: about "
-        f"{row['calls_about']} calls, ${row['usd_about']:.2f}, at least {row['seconds_at_least']} s."
+        f"{row['calls_about']} calls, ${row['usd_about']:.2f}"
+        + (f", at least {row['seconds_at_least']} s." if row["seconds_at_least"] >= 1 else ".")
     )
     if row["usd_about"] and not yes:
         confirm(f"Match {row['to_match']} photographs?")

@@ -10,10 +10,16 @@ from typer.testing import CliRunner
 
 from crime_jobs import aws, settings
 from crime_jobs.cli import app
-from crime_jobs.errors import WrongUsage
+from crime_jobs.cli_faces import _tell_done
+from crime_jobs.errors import AwsRefused, BadInput, WrongUsage
 from crime_jobs.faces import compare, photographs
+from crime_jobs.faces._enrolling import Told
+from crime_jobs.faces._reconcile import Reconciled
+from crime_jobs.faces.audit import Line
+from crime_jobs.faces.engine import Engine
 from crime_jobs.faces.people import Person
 from crime_jobs.faces.pictures import Reason
+from crime_jobs.faces.watchlist import Enrolled
 from crime_jobs.model.faces import FaceSettings
 from tests.conftest import ROOT
 
@@ -88,3 +94,29 @@ def test_what_cannot_be_read_is_told_of_the_last_run_and_has_an_end(monkeypatch:
     assert [one.place for one in ledger.unreadable()] == ["s3://b/broken"]
     days = (int(table.items["broken"][photographs.ENDS]["N"]) - time.time()) / 86400
     assert photographs.UNREADABLE_DAYS - 1 < days <= photographs.UNREADABLE_DAYS
+
+
+def test_a_line_of_the_audit_is_one_line_at_the_terminal() -> None:
+    line = Line("2026-11-24", 1, "2026-11-24T20:00:00.123+00:00", "arn", "enrol", '{"a": 1, "b": "c"}', "")
+    assert line.told()["at"] == "2026-11-24T20:00:00Z"
+    assert line.told()["facts"] == "a=1 b=c"
+    assert line.row()["facts"] == {"a": 1, "b": "c"}
+
+
+def test_calls_that_cost_nothing_are_not_told_of_as_if_they_did(capsys: pytest.CaptureFixture[str]) -> None:
+    calls = {"detect_faces": 2, "index_faces": 2, "list_faces": 1, "describe_collection": 3}
+    refused = Told(2, "refused", "")
+    with pytest.raises(BadInput, match="nobody was enrolled"):
+        _tell_done(Enrolled((refused,), Reconciled(), calls, 0.004, 0), None)
+    assert "; 4 calls" in capsys.readouterr().err
+
+
+def test_an_engine_that_is_down_is_told_of_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(f"AWS_{name}", "test")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_REKOGNITION", "http://127.0.0.1:1")
+    engine = Engine(SETTINGS, FaceSettings(), sleep=lambda _: None)
+    for collection in (None, "crime-jobs-missing"):
+        with pytest.raises(AwsRefused, match="who it is"):
+            engine.identity(collection)
+    assert set(engine.calls.values()) == {2}

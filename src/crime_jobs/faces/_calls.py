@@ -27,6 +27,9 @@ IN_S3 = 15 * 1024**2
 #: second.
 ATTEMPTS, FIRST_PAUSE, LONGEST_PAUSE = 8, 0.2, 10.0
 
+#: The same of the question who answers, if nothing does: nothing was begun that would be lost.
+UNREACHED = 2
+
 #: Errors of Rekognition that go away by themselves; the rest of them `crime_jobs.aws` knows.
 _PASSING = {"ProvisionedThroughputExceededException", "ThrottlingException", "InternalServerError"}
 
@@ -86,8 +89,15 @@ class Calls:
                 raise UnfitPicture(why, code) from error.__cause__
             raise
 
-    def _call(self, operation: str, doing: str, *, paid: bool = False, **request: Any) -> dict[str, Any]:
-        from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+    def _call(
+        self, operation: str, doing: str, *, paid: bool = False, unreached: int = ATTEMPTS, **request: Any
+    ) -> dict[str, Any]:
+        from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
+
+        def enough(state: RetryCallState) -> bool:
+            error = state.outcome.exception() if state.outcome else None
+            is_silent = isinstance(error, AwsRefused) and not error_code(error)
+            return state.attempt_number >= (unreached if is_silent else ATTEMPTS)
 
         def once() -> dict[str, Any]:
             if paid and self._pay is not None and (wait := self._pay(1)) > 0:
@@ -101,7 +111,7 @@ class Calls:
         return Retrying(
             retry=retry_if_exception(_passes),
             wait=wait_random_exponential(multiplier=FIRST_PAUSE, max=LONGEST_PAUSE),
-            stop=stop_after_attempt(ATTEMPTS),
+            stop=enough,
             sleep=self._sleep,
             reraise=True,
         )(once)

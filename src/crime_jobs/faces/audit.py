@@ -95,6 +95,14 @@ class Line:
             "facts": facts,
         }
 
+    def told(self) -> dict[str, Any]:
+        """Return it for a terminal: its time to the second, its facts as one text."""
+        row = self.row()
+        facts = row["facts"]
+        if isinstance(facts, dict):
+            facts = " ".join(f"{name}={value}" for name, value in facts.items())
+        return row | {"at": f"{self.at[:19]}Z", "facts": facts}
+
 
 @dataclass(frozen=True)
 class Verified:

@@ -23,7 +23,7 @@ from crime_jobs.faces._answers import (
     searched,
     seen_of,
 )
-from crime_jobs.faces._calls import IN_S3, INLINE, Calls, error_code, image_of
+from crime_jobs.faces._calls import IN_S3, INLINE, UNREACHED, Calls, error_code, image_of
 from crime_jobs.model.faces import Seen
 
 __all__ = [
@@ -90,10 +90,15 @@ class Engine(Calls):
         version = ""
         try:
             if collection is None:
-                said = self._call("list_collections", "Asking the engine who it is", MaxResults=1)
+                said = self._call(
+                    "list_collections", "Asking the engine who it is", unreached=UNREACHED, MaxResults=1
+                )
             else:
                 said = self._call(
-                    "describe_collection", "Asking the engine who it is", CollectionId=collection
+                    "describe_collection",
+                    "Asking the engine who it is",
+                    unreached=UNREACHED,
+                    CollectionId=collection,
                 )
                 version = str(said.get("FaceModelVersion") or "")
             headers = said["ResponseMetadata"]["HTTPHeaders"]

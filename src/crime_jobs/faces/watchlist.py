@@ -102,6 +102,15 @@ class Enrolled:
         """Lines by what became of them."""
         return Counter(told.outcome for told in self.lines)
 
+    @property
+    def paid(self) -> int:
+        """Calls that looked at a picture: those that cost something."""
+        return _paid(self.calls)
+
+
+def _paid(calls: Mapping[str, int]) -> int:
+    return sum(number for name, number in calls.items() if name in ("detect_faces", "index_faces"))
+
 
 @dataclass
 class _Found:
@@ -234,12 +243,11 @@ class Enrolling:
         lines = self._all(enroller, rows, tell)
         if changes:
             self._end(lines, changes)
-        paid = sum(n for name, n in self._engine.calls.items() if name in ("detect_faces", "index_faces"))
         return Enrolled(
             tuple(sorted(lines, key=lambda told: told.line)),
             reconciled,
             dict(self._engine.calls),
-            round(paid * self._faces.price_per_call, 4),
+            round(_paid(self._engine.calls) * self._faces.price_per_call, 4),
             len(self._left(rows)),
         )
 
