@@ -23,14 +23,17 @@ from crime_jobs import settings
 from crime_jobs.errors import AwsRefused, JobFailed, WrongUsage
 from crime_jobs.faces import _rows as row_module
 from crime_jobs.faces import audit as audits
+from crime_jobs.faces import expiry
+from crime_jobs.faces._enrolling import Enroller, Wish
 from crime_jobs.faces._reconcile import Reconciled, reconcile
 from crime_jobs.faces.audit import Audit, Unexpected
-from crime_jobs.faces.engine import Engine, Enrolled, S3Place, UnfitPicture, external_id
+from crime_jobs.faces.engine import Engine, Enrolled, Indexed, S3Place, UnfitPicture, external_id
+from crime_jobs.faces.manifest import Enrolment
 from crime_jobs.faces.people import Face, People, Person, Secrets, State
 from crime_jobs.faces.places import Photograph, open_place
 from crime_jobs.faces.watchlist import check_name, collection_of
 from crime_jobs.faces.withdraw import Withdrawal, _check_reason
-from crime_jobs.model.faces import FaceSettings, Purpose, WatchList
+from crime_jobs.model.faces import Box, FaceSettings, Purpose, Seen, WatchList
 from tests.conftest import ROOT
 from tests.photographs import file, head
 from tests.unit.rekognition_engine import Served, serve
@@ -266,6 +269,9 @@ class Rows:
         return person
 
 
+SEEN = Seen(
+    box=Box(left=0.2, top=0.2, width=0.5, height=0.5), confidence=99.0, brightness=80.0, sharpness=80.0
+)
 LIST = WatchList(
     name="missing",
     purpose=Purpose.MISSING_PERSON,
@@ -446,6 +452,21 @@ class Rooms(Rows):
         super().__init__(*people)
         self.gone: list[str] = []
         self.killed = False
+        self.lines: list[tuple[str, int]] = []
+        self.sealed: Secrets | None = None
+
+    def who(self) -> str:
+        return "arn"
+
+    def seal(self, person: Person, secrets: Secrets) -> Person:
+        self.sealed = secrets
+        return replace(person, sealed="x")
+
+    def write(self, action: str, *, faces: int, **_: Any) -> None:
+        self.lines.append((action, faces))
+
+    def drop_older(self, _: int) -> int:
+        return 0
 
     def put(self, person: Person) -> Person:
         return person
@@ -456,7 +477,7 @@ class Rooms(Rows):
     def secrets(self, _: Person) -> Secrets:
         if self.killed:
             raise KeyboardInterrupt
-        return Secrets("key", "source", "basis", {"d": "s3://bucket/a.jpg"})
+        return self.sealed or Secrets("key", "source", "basis", {"d": "s3://bucket/a.jpg"})
 
     def transact(self, items: list[Any], *_: Any, **__: Any) -> None:
         self.save(row_module.person_of(row_module.item_of(row_module.written(items[0]))))
@@ -491,6 +512,62 @@ def test_that_photographs_are_kept_is_not_forgotten_by_a_kill(keep: bool) -> Non
     assert (done.state, done.photographs, done.kept) == ("withdrawn", int(not keep), int(keep))
     assert room.gone == ([] if keep else ["s3://bucket/a.jpg"])
     assert not room.everyone("")[0].keeps
+
+
+def test_expiry_removes_faces_of_whoever_is_off_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    here, off = somebody(1), somebody(2, state=State.EXPIRED)
+    there = Collection(
+        *(Enrolled(f"f{n}", external_id(person.person_id, "ab" * 32)) for n, person in enumerate((here, off)))
+    )
+    room = Rooms(here, off)
+    monkeypatch.setattr(expiry, "Leads", lambda *_: room)
+    monkeypatch.setattr(expiry, "Withdrawal", lambda *_: a_withdrawal(room, there))
+    expiry.expire(SETTINGS, FaceSettings(), "missing", now=datetime(2026, 11, 24, tzinfo=UTC))
+    assert there.removed == ["f1"]
+    assert room.lines == [("faces-removed", 1)]
+
+
+class Desk(Collection):
+    """An engine that finds one face in each picture and keeps it, if it is good enough."""
+
+    poor = False
+
+    def detect(self, _: bytes) -> list[Seen]:
+        return [SEEN]
+
+    def index(self, _: str, __: bytes, external: str) -> Indexed:
+        if self.poor:
+            return Indexed((), ("LOW_SHARPNESS",))
+        face = f"f{len(self.there)}"
+        self.there.append(Enrolled(face, external))
+        return Indexed(((face, SEEN),), ())
+
+
+@pytest.mark.parametrize("poor", [True, False])
+def test_a_picture_put_in_place_of_another_leaves_no_face_that_no_row_tells_of(
+    poor: bool, tmp_path: Path
+) -> None:
+    place = open_place(str(tmp_path / "manifest.csv"), SETTINGS)
+    desk, room = Desk(), Rooms()
+    line = Enrolment(2, "a.jpg", "key", "source", "basis", date(2030, 1, 1))
+    wish = Wish(f"{1:032x}", "key", "source", "basis", date(2030, 1, 1), (line,))
+    for turn, picture in enumerate((file(head()), file(head(), quality=60))):
+        (tmp_path / "a.jpg").write_bytes(picture)
+        desk.poor = poor and turn == 1
+        people: Any = room
+        enroller = Enroller(
+            desk,  # type: ignore[arg-type]
+            *(people, people, place, LIST, place.marks()),
+            again=False,
+            begin=lambda: None,
+        )
+        (told,) = enroller.enrol(wish, next(iter(room.everyone("")), None))
+    assert told.outcome == ("refused" if poor else "enrolled")
+    (row,) = room.everyone("")
+    left = {face.face_id for face in desk.there} - set(desk.removed)
+    assert {face.face_id for face in row.faces} == left
+    assert left == ({"f0"} if poor else {"f1"})
+    assert row.state is State.ACTIVE
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "x" * 501, "two\nlines"])

@@ -168,7 +168,12 @@ class Enroller:
 
     def _line(self, state: _State, line: Enrolment) -> Told:
         mark = self._marks.get(line.photograph)
-        if any(f.mark == mark and f.face_id for f in state.person.faces):
+        known = next((f for f in state.person.faces if f.mark == mark and f.face_id), None)
+        if known is not None:
+            # A run that was killed may have left beside it what stood at its place before.
+            if gone := self._replaced(state, known.digest, self._place.uri(line.photograph)):
+                self._save(state)
+                self._engine.delete_faces(self._list.collection, gone)
             return Told(line.line, KNOWN)
         try:
             if mark is None:  # asked for it, S3 would refuse, not say so, to whoever may not list all
@@ -194,14 +199,15 @@ class Enroller:
         self._check(picture)
         face = Face(digest, "", photograph.mark)
         self._replace(state, known, face, uri)
-        gone = self._replaced(state, digest, uri)
         self._write(state, "enrol-face", face=digest[:32])  # the row tells of the face before it is there
         kept = self._engine.index(self._list.collection, picture, external_id(state.person.person_id, digest))
         if not kept.faces:
             self._replace(state, face, None, uri)
+            # What stood at this place before stays in the row: nothing is kept that no row tells of.
             raise _Unusable(f"its face is too poor ({', '.join(kept.reasons).lower() or 'no reason given'})")
         face_id, seen = kept.faces[0]
         self._replace(state, face, replace(face, face_id=face_id, box=seen.box), uri)
+        gone = self._replaced(state, digest, uri)
         try:
             self._save(state)
         except JobFailed:  # he was withdrawn in this moment: the face goes with him

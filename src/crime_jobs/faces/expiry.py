@@ -79,15 +79,20 @@ def expire(
     leads = Leads(settings, faces)
     withdrawal = Withdrawal(settings, faces, name, leads)
     ended, swept, failed = [], 0, list[CrimeJobsError]()
+    # First the collection: of a face that is there, the row said before that its person is on the list.
+    there, left = withdrawal.faces(), list[str]()
     for person in list(withdrawal.people.everyone(name)):
         if person.state in OVER:
             swept += leads.forget(name, person.person_id)
+            left += there.get(person.person_id, ())
         elif person.state is State.WITHDRAWING or is_over(person.expires, now):
             reason = "its last day has passed"
             try:
                 ended.append(withdrawal.end(person, State.EXPIRED, reason, keep_photographs=keep_photographs))
             except CrimeJobsError as error:  # the next person has his right too
                 failed.append(error)
+    if removed := withdrawal.remove_faces(left):
+        withdrawal.audit.write("faces-removed", watch_list=name, faces=removed)
     old = leads.drop_older(faces.lead_days)
     if swept or old:
         withdrawal.audit.write("leads-dropped", watch_list=name, swept=swept, old=old, days=faces.lead_days)

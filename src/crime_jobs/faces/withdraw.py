@@ -8,6 +8,7 @@ A run that was killed is finished by the next one, of `withdraw` or of `expire`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -165,6 +166,18 @@ class Withdrawal:
         if person.state is State.WITHDRAWING:
             person = self._ended(person, faces, leads, removed)
         return Withdrawn(person.person_id, faces, leads, removed, kept, person.state.value)
+
+    def faces(self) -> dict[str, list[str]]:
+        """Return the ids of the faces in the collection by whose they are."""
+        found: dict[str, list[str]] = {}
+        for face in self._engine.faces(self.list.collection):
+            if person := person_of(face.external_id):
+                found.setdefault(person, []).append(face.face_id)
+        return found
+
+    def remove_faces(self, ids: Sequence[str]) -> int:
+        """Remove faces by their ids; return how many were there."""
+        return self._engine.delete_faces(self.list.collection, ids) if ids else 0
 
     def _begun(self, person: Person, ends_as: State, reason: str, keep: bool) -> Person:
         """Note it, unless that is done already; an expired person who is withdrawn stays off for good."""
