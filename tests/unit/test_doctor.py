@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from crime_jobs.cli import main
-from crime_jobs.cloud import doctor, doctor_checks, doctor_here, doctor_rows
+from crime_jobs.cloud import doctor, doctor_checks, doctor_here, doctor_rows, doctor_stores
 from crime_jobs.cloud.doctor import Finding, Said, State
 from crime_jobs.errors import WrongUsage
 from crime_jobs.settings import Settings
@@ -323,6 +323,27 @@ def test_plain_http_is_for_this_machine_alone() -> None:
     doctor_here._tls(here, "http://127.0.0.1:4566")
     doctor_here._tls(there, "http://faces.police.example")
     assert (here.state, there.state) == (State.OK, State.FAILED)
+
+
+@pytest.mark.parametrize(
+    ("principal", "condition", "is_open"),
+    [
+        ("*", None, True),
+        ({"AWS": "*"}, None, True),
+        ({"AWS": [f"arn:aws:iam::{ACCOUNT}:root", "*"]}, None, True),
+        ({"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, None, False),
+        ({"Service": "logging.s3.amazonaws.com"}, None, False),
+        ("*", {"Bool": {"aws:SecureTransport": "true"}}, True),
+        ("*", {"StringNotEquals": {"aws:SourceAccount": ACCOUNT}}, True),
+        ("*", {"StringLike": {"aws:PrincipalArn": "*"}}, True),
+        ("*", {"StringEquals": {"aws:PrincipalAccount": ACCOUNT}}, False),
+    ],
+)
+def test_a_policy_lets_everybody_in_unless_it_says_whom(
+    principal: Any, condition: dict[str, Any] | None, is_open: bool
+) -> None:
+    told = {"Effect": "Allow", "Principal": principal, **({"Condition": condition} if condition else {})}
+    assert doctor_stores._is_open(told) is is_open
 
 
 def test_an_answer_that_is_none_of_awss_is_not_printed(aws: Aws) -> None:

@@ -21,6 +21,17 @@ _EVERYBODY = (
     "http://acs.amazonaws.com/groups/global/AllUsers",
     "http://acs.amazonaws.com/groups/global/AuthenticatedUsers",
 )
+#: Conditions with which a policy for everybody is not a public one
+#: (https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html, "the
+#: meaning of public").
+_HOLDS = ("StringEquals", "StringLike", "ArnEquals", "ArnLike", "IpAddress")
+_FROM = frozenset(
+    (
+        *("aws:principalorgid", "aws:principalaccount", "aws:principalarn", "aws:sourcearn", "aws:sourceip"),
+        *("aws:sourceaccount", "aws:sourceowner", "aws:sourcevpc", "aws:sourcevpce", "aws:userid"),
+        "s3:dataaccesspointaccount",
+    )
+)
 _REDEPLOY = "`crime-jobs deploy` sets it as the template says."
 
 
@@ -154,8 +165,20 @@ def _policy(said: Said, s3: Any, bucket: str) -> None:
 
 def _is_open(statement: dict[str, Any]) -> bool:
     principal = statement.get("Principal")
-    everybody = principal == "*" or (isinstance(principal, dict) and principal.get("AWS") in ("*", ["*"]))
-    return bool(statement.get("Effect") == "Allow" and everybody and not statement.get("Condition"))
+    named = principal.get("AWS", []) if isinstance(principal, dict) else principal
+    everybody = "*" in (named if isinstance(named, list) else [named])
+    return bool(statement.get("Effect") == "Allow" and everybody and not _narrows(statement))
+
+
+def _narrows(statement: dict[str, Any]) -> bool:
+    """Tell whether a condition says where it must come from; one on TLS alone, for example, does not."""
+    return any(
+        operator in _HOLDS
+        and key.lower() in _FROM
+        and "*" not in (said if isinstance(said, list) else [said])
+        for operator, tests in (statement.get("Condition") or {}).items()
+        for key, said in tests.items()
+    )
 
 
 def _refuses_plain(statement: dict[str, Any]) -> bool:
