@@ -123,7 +123,12 @@ def test_the_question_says_which_account_and_region(
 ) -> None:
     asked: list[str] = []
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    monkeypatch.setattr("typer.confirm", lambda text, **_: bool(asked.append(text)))
+
+    def refuse(text: str, **_: Any) -> bool:
+        asked.append(text)
+        return False
+
+    monkeypatch.setattr("typer.confirm", refuse)
     assert command("deploy", "storage")[0] == 1
     assert asked == [f"Change it so in pune, account {ACCOUNT}, region ap-south-1?"]
 

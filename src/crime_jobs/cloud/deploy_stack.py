@@ -233,7 +233,8 @@ class Stack:
             pages = self._client.get_paginator("list_change_sets").paginate(StackName=self.name)
             found = [one for page in pages for one in page["Summaries"]]
         return any(
-            one["ChangeSetId"] != arn and not str(one.get("Status", "")).startswith("DELETE") for one in found
+            one.get("ChangeSetId") != arn and not str(one.get("Status", "")).startswith("DELETE")
+            for one in found
         )
 
     def execute(self, plan: Plan) -> None:
