@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from typer.testing import CliRunner
 
 from crime_jobs import aws, settings
@@ -17,7 +18,7 @@ from crime_jobs.faces._enrolling import Told
 from crime_jobs.faces._reconcile import Reconciled
 from crime_jobs.faces.audit import Line
 from crime_jobs.faces.engine import Engine
-from crime_jobs.faces.people import Person
+from crime_jobs.faces.people import People, Person
 from crime_jobs.faces.pictures import Reason
 from crime_jobs.faces.watchlist import Enrolled
 from crime_jobs.model.faces import FaceSettings
@@ -120,3 +121,14 @@ def test_an_engine_that_is_down_is_told_of_soon(monkeypatch: pytest.MonkeyPatch)
         with pytest.raises(AwsRefused, match="who it is"):
             engine.identity(collection)
     assert set(engine.calls.values()) == {2}
+
+
+def test_a_table_that_is_not_there_is_told_of_with_what_makes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Nothing:
+        def get_item(self, **_: Any) -> None:
+            raise ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "GetItem")
+
+    monkeypatch.setattr("crime_jobs.aws.client", lambda *_, **__: Nothing())
+    with pytest.raises(AwsRefused) as caught:
+        People(SETTINGS, FaceSettings()).watch_list("missing")
+    assert "crime-jobs deploy faces" in (caught.value.hint or "")

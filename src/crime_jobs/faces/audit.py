@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from crime_jobs import aws
 from crime_jobs.errors import AwsRefused, CrimeJobsError, JobFailed
+from crime_jobs.faces._tables import reading
 
 if TYPE_CHECKING:
     from crime_jobs.model.faces import FaceSettings
@@ -360,7 +361,7 @@ class Audit:
         }
         more: dict[str, Any] = {}
         while True:
-            with aws.refusals("Reading the audit"):
+            with reading("Reading the audit"):
                 said = self._client.query(**request, **more)
             yield from said["Items"]
             if not forward or not said.get("LastEvaluatedKey"):

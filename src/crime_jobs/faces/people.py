@@ -31,6 +31,7 @@ from crime_jobs.faces._rows import (
     subject,
     written,
 )
+from crime_jobs.faces._tables import reading
 from crime_jobs.model.faces import FaceSettings, WatchList, is_over, person_id
 
 if TYPE_CHECKING:
@@ -306,7 +307,7 @@ class People:
         }
 
     def _get(self, name: str, person: str) -> dict[str, Any] | None:
-        with aws.refusals(f"Reading {self.table}"):
+        with reading(f"Reading {self.table}"):
             said = self._client.get_item(TableName=self.table, Key=key_of(name, person), ConsistentRead=True)
         item: dict[str, Any] | None = said.get("Item")
         return item

@@ -41,7 +41,8 @@ class FaceSettings(BaseModel):
         Least similarity of a lead, in per cent. AWS's guidance for law enforcement is 99
         (https://docs.aws.amazon.com/rekognition/latest/dg/considerations-public-safety-use-cases.html).
     calls_per_second
-        Calls of the engine over all executors: the account's quota for the region, or what the engine bears.
+        Calls of the engine of one run, over all its executors: at most the account's quota for the region, or
+        what the engine bears. Runs at the same time have it each.
     price_per_call
         USD of a call that looks at a picture, of the first million a month
         (https://aws.amazon.com/rekognition/pricing/); 0 for an engine of one's own.
