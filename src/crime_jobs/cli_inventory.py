@@ -43,10 +43,15 @@ def inventory(
 
     settings = settings_for(env, needs=(), region=region, profile=profile)
     with output.waiting("Asking the services …"):
-        found = take(Asking(settings), everywhere=all_regions)
+        asking = Asking(settings)
+        found = take(asking, everywhere=all_regions)
     rows = found.shown(settings.env, others=all_environments)
     where = "all regions" if all_regions else settings.region
-    output.show(inventory_rows.rows_of(rows), output_format, title=f"Environment {settings.env} in {where}")
+    output.show(
+        inventory_rows.rows_of(rows),
+        output_format,
+        title=f"Environment {settings.env} of account {asking.account} in {where}",
+    )
     for said in [inventory_rows.sum_of(rows), *inventory_rows.notes(found, rows, settings.env)]:
         output.note(said)
 
@@ -81,8 +86,9 @@ def destroy(
             f"--yes removes environment {settings.env!r} only if --name says that too.",
             hint=f"Add --name {settings.env}.",
         )
+    asking = Asking(settings, writes=True)
     it = Destruction(
-        Asking(settings, writes=True),
+        asking,
         everywhere=all_regions,
         keep=keep or [],
         lift=lift_protection,
@@ -90,27 +96,29 @@ def destroy(
     )
     plan = it.plan()
     rows = destroy_plan.rows_of(plan)
-    output.show(rows, output_format, title=f"What is removed of environment {settings.env}, in this order")
+    where = f"account {asking.account}, {'all regions' if all_regions else f'region {asking.home}'}"
+    output.show(rows, output_format, title=f"Removed of environment {settings.env} ({where}), in this order")
+    for said in inventory_rows.unheard(plan.unasked):
+        output.note(said)
     output.note(f"Removed: {inventory_rows.sum_of(plan.remove)}")
     if dry_run:
         output.note("Nothing was removed.")
         return
     if plan.remove and not yes:
-        _ask(settings.env, name)
+        _ask(settings.env, where)
     if not _run(it, plan).keep:
         outputs.forget(settings.env)  # where something is kept, its names are still needed
 
 
-def _ask(env: str, name: str | None) -> None:
-    said = name
-    if said is None:
-        try:
-            said = typer.prompt("This can't be undone. The environment's name", err=True)
-        except typer.Abort as error:
-            raise WrongUsage(
-                "Nobody said the environment's name; nothing was removed.",
-                hint=f"In a script: --yes --name {env}.",
-            ) from error
+def _ask(env: str, where: str) -> None:
+    # --name answers nothing here: only with --yes has somebody said it twice.
+    try:
+        said = typer.prompt(f"This can't be undone in {where}. The environment's name", err=True)
+    except typer.Abort as error:
+        raise WrongUsage(
+            "Nobody said the environment's name; nothing was removed.",
+            hint=f"In a script: --yes --name {env}.",
+        ) from error
     if said != env:
         raise WrongUsage(f"{said!r} is not {env!r}; nothing was removed.")
 

@@ -59,6 +59,7 @@ class Account:
     def __init__(self, latency: float = 0) -> None:
         self.things: dict[tuple[str, str], Things] = defaultdict(dict)
         self.denied: set[str] = set()
+        self.throttled: set[str] = set()
         self.calls: list[tuple[str, str, dict[str, Any]]] = []
         self.before: Callable[[str], None] = lambda operation: None
         self.latency = latency
@@ -91,6 +92,8 @@ class Account:
             self.calls.append((service, operation, request))
             if operation in self.denied:
                 raise refuse("AccessDeniedException", operation, 403, "not authorized")
+            if operation in self.throttled:
+                raise refuse("ThrottlingException", operation, said="Rate exceeded")
             method = getattr(self, f"{service}_{operation}", None)
             if method is None:
                 if service in ("sts", "ec2"):
@@ -171,6 +174,8 @@ class Account:
         return {"TableNames": sorted(self.names("table", region))}
 
     def dynamodb_list_tags_of_resource(self, region: str, ResourceArn: str) -> Any:
+        if "/backup/" in ResourceArn:
+            return {"Tags": []}
         one = self.the("table", "dynamodb", region, ResourceArn.rpartition("/")[2], "ListTagsOfResource")
         return {"Tags": [{"Key": key, "Value": value} for key, value in one["tags"].items()]}
 
@@ -184,7 +189,18 @@ class Account:
         return {"ContinuousBackupsDescription": {}}
 
     def dynamodb_list_backups(self, region: str, **_: Any) -> Any:
-        return {"BackupSummaries": []}
+        return {
+            "BackupSummaries": [
+                {
+                    "TableName": one["name"],
+                    "BackupArn": f"arn:aws:dynamodb:{region}:{ACCOUNT}:table/{one['name']}/backup/{name}",
+                    "BackupName": name,
+                    "BackupStatus": "AVAILABLE",
+                    "BackupCreationDateTime": NOW,
+                }
+                for name, one in self.things["table backup", region].items()
+            ]
+        }
 
     def dynamodb_update_table(self, region: str, TableName: str, DeletionProtectionEnabled: bool) -> Any:
         self.the("table", "dynamodb", region, TableName, "UpdateTable")["protected"] = (

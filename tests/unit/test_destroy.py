@@ -188,11 +188,11 @@ def test_what_is_protected_is_told_and_lifted_only_when_asked(account: Account) 
 def test_a_denied_call_in_the_middle_is_told_and_the_rest_goes_on(account: Account) -> None:
     account.denied = {"delete_table"}
     outcome = destroy(account)
-    with pytest.raises(AwsRefused, match="1 left: table fir_events") as refused:
+    with pytest.raises(AwsRefused, match="2 left: table fir_events, key key-1") as refused:
         outcome.check()
     assert refused.value.exit_code == 4
     assert "permission" in refused.value.hint
-    assert left(account) == {("table", "fir_events")}
+    assert left(account) == {("table", "fir_events"), ("key", "key-1")}
     account.denied = set()
     destroy(account).check()
     assert left(account) == set()
@@ -280,6 +280,108 @@ def test_another_environment_and_other_regions_are_left_alone_unless_asked() -> 
     assert left(account) == {("table", "p"), ("table", "nobodys")}
 
 
+def kept_table(account: Account) -> None:
+    account.things["table", HOME]["fir_events"]["tags"] = KEPT
+
+
+@pytest.mark.parametrize("operation", ["list_tables", "describe_table", "list_tags_of_resource"])
+def test_what_the_plan_kept_is_not_removed_when_a_later_look_has_holes(
+    account: Account, operation: str
+) -> None:
+    kept_table(account)
+    it = destruction(account)
+    plan = it.plan()
+    assert ("key", "key-1") in {(row.kind.name, row.found.name) for row, _ in plan.keep}
+    account.throttled = {operation}
+    outcome = it.run(plan)
+    with pytest.raises(JobFailed, match="Stopped: .* of dynamodb .*could not be asked any more"):
+        outcome.check()
+    assert {("table", "fir_events"), ("key", "key-1")} <= left(account)
+
+
+def test_what_a_later_list_passes_over_keeps_its_key_all_the_same(account: Account) -> None:
+    kept_table(account)
+    it = destruction(account)
+    plan = it.plan()
+    hidden = account.things["table", HOME].pop("fir_events")
+    it.run(plan)
+    account.things["table", HOME]["fir_events"] = hidden
+    assert ("key", "key-1") in left(account)
+
+
+@pytest.mark.parametrize("operation", ["list_tables", "describe_table", "list_tags_of_resource"])
+def test_what_can_not_be_read_at_the_first_look_stays_with_its_key_and_its_stack(
+    account: Account, operation: str
+) -> None:
+    """It may be tagged keep=true, and its stack would take it along."""
+    kept_table(account)
+    held = account.things["stack", HOME]["crime-jobs-trial-firs"]["holds"]
+    held["Events"] = (TABLE, "fir_events", "")
+    account.throttled = {operation}
+    outcome = destroy(account)
+    with pytest.raises(JobFailed):
+        outcome.check()
+    stays = {("table", "fir_events"), ("key", "key-1"), ("stack", "crime-jobs-trial-firs")}
+    assert stays <= left(account)
+    assert any("Rate exceeded" in said.why for said in destruction(account).plan().unasked)
+
+
+def test_what_a_stack_holds_is_not_deleted_with_it_unread(account: Account) -> None:
+    account.throttled = {"list_stack_resources"}
+    plan = destruction(account).plan()
+    assert {row.found.name for row, why in plan.stuck if why == "what it holds could not be read"} == {
+        "crime-jobs-trial-firs",
+        "crime-jobs-trial-storage",
+    }
+    assert "stack" not in {row.kind.name for row in plan.remove}
+
+
+def test_nothing_is_removed_whose_tags_may_be_another_projects(account: Account) -> None:
+    account.add("table", "crime-jobs-trial-x", tags={"project": "tax-office"})
+    account.throttled = {"list_tags_of_resource"}
+    destroy(account)
+    assert ("table", "crime-jobs-trial-x") in left(account)
+
+
+def test_what_turns_up_after_the_plan_is_told_and_left_but_for_logs(account: Account) -> None:
+    it = destruction(account)
+    plan = it.plan()
+    account.add("table", "made-meanwhile", tags=OURS)
+    account.add("log group", "/aws/lambda/crime-jobs-trial-late")
+    outcome = it.run(plan)
+    with pytest.raises(JobFailed, match="1 left: table made-meanwhile"):
+        outcome.check()
+    assert [why for _, why in outcome.stuck] == ["turned up after the plan was agreed to"]
+    assert left(account) == {("table", "made-meanwhile")}
+    destroy(account).check()
+    assert left(account) == set()
+
+
+@pytest.mark.parametrize(
+    "tags", [{"project": "crime-jobs", "environment": "prod"}, {"project": "crime-jobs"}]
+)
+def test_a_key_that_seals_what_stays_stays(account: Account, tags: dict[str, str]) -> None:
+    """A table of another environment, or of nobody's, under this one's key."""
+    account.add("table", "theirs", tags=tags, key=key_arn("key-1"))
+    outcome = destroy(account)
+    with pytest.raises(JobFailed, match="1 left: key key-1"):
+        outcome.check()
+    assert left(account) == {("table", "theirs"), ("key", "key-1")}
+
+
+def test_the_keys_of_a_region_stay_where_a_backup_is_left(account: Account) -> None:
+    """A table's backup does not say which key it is sealed with."""
+    account.things["table backup", HOME]["b"] = {"name": "fir_events-old", "tags": {}}
+    plan = destruction(account).plan()
+    assert "key:key-1" in {row.key for row, _ in plan.stuck}
+
+
+def test_credentials_of_another_account_are_refused(account: Account) -> None:
+    settings = make_settings(account="999999999999")
+    with pytest.raises(WrongUsage, match="123456789012.*999999999999"):
+        account.asking(settings)
+
+
 TEXT = st.text("abcdefghijklmnopqrstuvwxyz-_.0123456789", min_size=1, max_size=20)
 TAGS = st.dictionaries(
     st.sampled_from(["project", "environment", "owner", "Name"]),
@@ -343,6 +445,22 @@ def test_without_the_environments_name_nothing_is_removed(
 def test_with_it_all_goes(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(account, monkeypatch, said="trial\n").exit_code == 0
     assert left(account) == set()
+
+
+def test_the_name_alone_answers_no_question(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = account.everything()
+    assert isinstance(run(account, monkeypatch, "--name", "trial").exception, WrongUsage)
+    assert account.everything() == before
+
+
+def test_what_could_not_be_asked_is_said_before_the_question(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.throttled = {"list_tables"}
+    result = run(account, monkeypatch)
+    said = result.stderr
+    assert said.index("each table of dynamodb") < said.index("This can't be undone")
+    assert "account 123456789012, region ap-south-1" in said
 
 
 @pytest.mark.parametrize("arguments", [("--yes",), ("--yes", "--name", "prod")])

@@ -14,7 +14,7 @@ from itertools import groupby
 
 from crime_jobs import aws
 from crime_jobs.cloud import destroy_buckets, destroy_stacks
-from crime_jobs.cloud.destroy_plan import Plan, plan
+from crime_jobs.cloud.destroy_plan import Key, Plan, key_of, plan
 from crime_jobs.cloud.inventory import Inventory, Row, Tell, take
 from crime_jobs.cloud.inventory_asking import (
     CALLS_AT_ONCE,
@@ -64,6 +64,8 @@ class Outcome:
         What is the project's, and nothing says of which environment.
     unasked
         What could not be asked at the end.
+    stopped
+        Why it removed nothing more before its end; empty where it came to it.
     """
 
     removed: int = 0
@@ -74,6 +76,7 @@ class Outcome:
     going: list[Row] = field(default_factory=list)
     others: list[Row] = field(default_factory=list)
     unasked: list[Unasked] = field(default_factory=list)
+    stopped: str = ""
 
     def check(self) -> None:
         """Raise if something is left that was to go, or may be left unseen.
@@ -87,7 +90,9 @@ class Outcome:
         """
         reasons = [error.message for _, error in self.refused]
         denied = [error for _, error in self.refused if is_denied(error)]
-        blind = [said for said in self.unasked if said.denied]
+        blind = sorted((said for said in self.unasked if not said.missing), key=lambda said: not said.denied)
+        if self.stopped:
+            raise JobFailed(self.stopped, hint="Run it again when that can be asked: it makes a new plan.")
         names = ", ".join(f"{row.kind.name} {row.found.name}" for row in self.left[:5])
         more = f" and {len(self.left) - 5} more" if len(self.left) > 5 else ""  # noqa: PLR2004
         if self.left:
@@ -98,10 +103,11 @@ class Outcome:
                 hint=(denied[0].hint if denied else "") or "Remedy that and run it again: it goes on.",
             )
         if blind:
-            raise AwsRefused(
+            raised = AwsRefused if blind[0].denied else JobFailed
+            raise raised(
                 f"Nothing was found that is left, but {blind[0].what} of {blind[0].service} could not be "
                 f"asked: {blind[0].why}.",
-                hint="Run `crime-jobs inventory` with the permission to list it.",
+                hint="Run `crime-jobs inventory` when it can be asked, with the permission to list it.",
             )
 
 
@@ -152,8 +158,14 @@ class Destruction:
     def _taken(self) -> Inventory:
         return take(self._asking, everywhere=self._everywhere, tell=self._tell)
 
-    def _decided(self, there: Inventory, keep: Collection[str]) -> Plan:
-        return plan(self._asking, there, keep, lift=self._lift)
+    def _decided(
+        self,
+        there: Inventory,
+        keep: Collection[str],
+        agreed: Plan | None = None,
+        fails: Collection[Key] = (),
+    ) -> Plan:
+        return plan(self._asking, there, keep, lift=self._lift, agreed=agreed, fails=fails)
 
     def run(self, made: Plan) -> Outcome:
         """Remove it all; what is refused does not stop the rest.
@@ -161,23 +173,28 @@ class Destruction:
         Parameters
         ----------
         made
-            What `plan` gave, and somebody agreed to. What turns up meanwhile and is the environment's (a log
-            group that a service makes at its end) goes too.
+            What `plan` gave, and somebody agreed to. Of what turns up meanwhile only what services make by
+            themselves goes too, such as a log group; all else is told and left.
 
         Returns
         -------
         Outcome
         """
+        agreed = made
         outcome, until, step = Outcome(keep=made.keep, stuck=made.stuck), time.monotonic() + self._patience, 0
-        removed: set[tuple[str, str, str]] = set()
-        left: set[tuple[str, str, str]] = set()
+        removed: set[Key] = set()
+        left: set[Key] = set()
         still = 0
         while True:
-            outcome.refused = self._once(made, removed)
+            outcome.refused = self._once(made, removed, is_first=made is agreed)
             there = self._taken()
             # A kept thing that is gone meanwhile is no slip of the hand.
             names = {row.key for row in there.rows}
-            made = self._decided(there, self._keep & names)
+            fails = {_key(row) for row, _ in outcome.refused}
+            made = self._decided(there, self._keep & names, agreed, fails)
+            outcome.stopped = _newly_blind(agreed.unasked, there.unasked)
+            if outcome.stopped:
+                break
             waits = [row for row in there.rows if _hinders(row, made.environment)]
             before, left = left, {_key(row) for row in made.remove}
             still = still + 1 if left == before and not waits else 0
@@ -194,7 +211,7 @@ class Destruction:
         outcome.others = [row for row in there.rows if row.claim.environment is None]
         return outcome
 
-    def _once(self, made: Plan, removed: set[tuple[str, str, str]]) -> list[tuple[Row, CrimeJobsError]]:
+    def _once(self, made: Plan, removed: set[Key], *, is_first: bool) -> list[tuple[Row, CrimeJobsError]]:
         refused: list[tuple[Row, CrimeJobsError]] = []
 
         def note(done: Iterable[tuple[Row, CrimeJobsError | None]]) -> None:
@@ -205,7 +222,11 @@ class Destruction:
                     refused.append((row, error))
                     self._tell(error.message)
 
+        # Keys wait for a look at what is left: it may be sealed with them. Logs tell of all the rest.
+        waits = is_first and any(row.kind.phase < Phase.KEYS for row in made.remove)
         for phase in Phase:
+            if waits and phase >= Phase.KEYS:
+                continue
             if phase is Phase.STACKS:
                 self._empty(made)
                 for wave in made.stacks():
@@ -257,8 +278,19 @@ class Destruction:
                 row.kind.lift(self._asking.place(row.kind, row.region), row.found)
 
 
-def _key(row: Row) -> tuple[str, str, str]:
-    return row.kind.name, row.found.id, row.region
+_key = key_of
+
+
+def _newly_blind(before: Iterable[Unasked], now: Iterable[Unasked]) -> str:
+    """Say what was asked before the plan was agreed to and can't be now; empty if nothing."""
+    known = {(said.service, said.what, said.region) for said in before}
+    for said in now:
+        if not said.missing and (said.service, said.what, said.region) not in known:
+            return (
+                f"Stopped: {said.what} of {said.service} in {said.region} could not be asked any more: "
+                f"{said.why}. What is left was not touched."
+            )
+    return ""
 
 
 def _hinders(row: Row, environment: str) -> bool:

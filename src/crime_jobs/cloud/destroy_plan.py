@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from crime_jobs.cloud import destroy_stacks
 from crime_jobs.cloud.inventory import Inventory, Row
-from crime_jobs.cloud.inventory_asking import Asking
+from crime_jobs.cloud.inventory_asking import Asking, Unasked
 from crime_jobs.cloud.kinds import KINDS
+from crime_jobs.cloud.kinds_base import GLOBAL, Phase
 from crime_jobs.errors import WrongUsage
+
+#: What services make while an environment goes. Nothing else is removed that was not in the plan: it may
+#: be data, such as the snapshot that a database leaves when its stack goes.
+TURNS_UP = frozenset({"log group", "network interface", "volume"})
+
+Key = tuple[str, str, str]
 
 _ORDER = {kind.name: number for number, kind in enumerate(KINDS)}
 
@@ -31,6 +38,10 @@ class Plan:
         What stays though nobody wished it, and why: it is protected, or nothing here removes it.
     importing
         Which stacks import from which.
+    unasked
+        What could not be asked: there may be more.
+    seen
+        All that was there when it was made, by `key_of`, whosever.
     """
 
     environment: str
@@ -38,13 +49,28 @@ class Plan:
     keep: list[tuple[Row, str]]
     stuck: list[tuple[Row, str]]
     importing: destroy_stacks.Importers
+    unasked: list[Unasked] = field(default_factory=list)
+    seen: frozenset[Key] = frozenset()
 
     def stacks(self) -> list[list[Row]]:
         """Return the stacks that go, in waves."""
         return destroy_stacks.waves([row for row in self.remove if row.kind.name == "stack"], self.importing)
 
 
-def plan(asking: Asking, inventory: Inventory, keep: Collection[str] = (), *, lift: bool = False) -> Plan:
+def key_of(row: Row) -> Key:
+    """Return what tells a row from all others: kind, id, region."""
+    return row.kind.name, row.found.id, row.region
+
+
+def plan(
+    asking: Asking,
+    inventory: Inventory,
+    keep: Collection[str] = (),
+    *,
+    lift: bool = False,
+    agreed: Plan | None = None,
+    fails: Collection[Key] = (),
+) -> Plan:
     """Decide what goes and what stays.
 
     Only what is the environment's goes: not what is another one's, nor what nothing says the environment of.
@@ -59,6 +85,11 @@ def plan(asking: Asking, inventory: Inventory, keep: Collection[str] = (), *, li
         What is to be kept, as ``KIND:NAME``; beside what is tagged ``keep=true``.
     lift
         Whether protections are taken off.
+    agreed
+        The plan that somebody agreed to, where it is under way: what it kept stays kept, and what it did
+        not have is not removed, but for what `TURNS_UP`.
+    fails
+        What could not be removed at the last attempt: its key stays.
 
     Returns
     -------
@@ -79,6 +110,9 @@ def plan(asking: Asking, inventory: Inventory, keep: Collection[str] = (), *, li
         )
     importing = destroy_stacks.importers(asking, [row for row in rows if row.kind.name == "stack"])
     stays = _stays(rows, keep, lift=lift)
+    if agreed is not None:
+        _hold_to(agreed, rows, stays)
+    _hold_keys(inventory, rows, stays, fails)
     _spread(asking, rows, stays, importing)
     here = [(row, stays[id(row)]) for row in rows if id(row) in stays]
     return Plan(
@@ -87,7 +121,49 @@ def plan(asking: Asking, inventory: Inventory, keep: Collection[str] = (), *, li
         [(row, why.text) for row, why in here if why.wished],
         [(row, why.text) for row, why in here if not why.wished],
         importing,
+        inventory.unasked,
+        frozenset(key_of(row) for row in inventory.rows),
     )
+
+
+def _hold_to(agreed: Plan, rows: Iterable[Row], stays: dict[int, _Why]) -> None:
+    """Let nothing go that was not agreed to."""
+    told = {key_of(row): _Why(why, True) for row, why in agreed.keep}
+    told |= {key_of(row): _Why(why, False) for row, why in agreed.stuck}
+    goes = {key_of(row) for row in agreed.remove}
+    for row in rows:
+        key = key_of(row)
+        if key in told:
+            stays[id(row)] = told[key]
+        elif key not in goes and (key in agreed.seen or row.kind.name not in TURNS_UP):
+            stays.setdefault(id(row), _Why("turned up after the plan was agreed to", False))
+
+
+def _hold_keys(
+    inventory: Inventory, rows: Iterable[Row], stays: dict[int, _Why], fails: Collection[Key]
+) -> None:
+    """Keep keys of what stays, whosever it is, and those of which nobody knows what they seal."""
+    environments = {row.claim.environment for row in rows}
+    others = [
+        row
+        for row in inventory.rows
+        if row.kind.phase is not Phase.KEYS
+        and not row.found.going
+        and (row.claim.environment not in environments or key_of(row) in fails)
+    ]
+    copies = {row.region: row for row in others if row.kind.name == "table backup"}
+    copies |= {row.region: row for row in rows if row.kind.name == "table backup" and id(row) in stays}
+    blind = {said.region: said.what for said in inventory.unasked if not said.missing}
+    for key in [row for row in rows if row.kind.phase is Phase.KEYS]:
+        what = blind.get(key.region) or blind.get(GLOBAL)
+        sealed = next((row for row in others if row.found.key and _is_key(row.found.key, key)), None)
+        if sealed is None:
+            sealed = copies.get(key.region)  # a backup does not say its key
+        if sealed is not None:
+            why = f"what {sealed.kind.name} {sealed.found.name} holds may be sealed with it"
+            stays.setdefault(id(key), _Why(why, False))
+        elif what:
+            stays.setdefault(id(key), _Why(f"what it seals is not known: {what} could not be asked", False))
 
 
 @dataclass(frozen=True)
@@ -103,6 +179,8 @@ def _stays(rows: Iterable[Row], keep: Collection[str], *, lift: bool) -> dict[in
             stays[id(row)] = _Why("tagged keep=true", True)
         elif row.key in keep:
             stays[id(row)] = _Why("--keep", True)
+        elif row.found.blind:
+            stays[id(row)] = _Why(row.found.blind, False)
         elif row.found.protected and not (lift and row.kind.lift):
             stays[id(row)] = _Why("protected; --lift-protection takes that off", False)
         elif row.kind.remove is None and row.kind.name != "stack":

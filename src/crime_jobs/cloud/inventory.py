@@ -143,6 +143,7 @@ def take(asking: Asking, *, everywhere: bool = False, tell: Tell = lambda _: Non
     found, unlisted = _everything(asking, regions)
     tell("Reading what the stacks hold")
     known, unread = _stacks(asking, found, names)
+    found = _blind(found, known, unlisted, unread)
     rows = _claimed(found, names, known, asking.home)
     tell(f"Looking at {len(rows)} resources")
     rows, unlooked = _looked_at(asking, rows)
@@ -191,6 +192,32 @@ def _stacks(
     return known, [said for _, said in answers if said]
 
 
+def _blind(
+    found: list[tuple[Kind, Found, str]], known: Stacks, unlisted: list[Unasked], unread: list[Unasked]
+) -> list[tuple[Kind, Found, str]]:
+    """Mark the stacks whose deletion would take what nobody saw: it may be tagged as to be kept."""
+    types = {
+        (said.region, kinds_stacks.TYPES.get(said.what.removeprefix("each "), ""))
+        for said in unlisted
+        if not said.missing
+    }
+    holding = {
+        stack
+        for (_, type_name, _), stack in known.resources.items()
+        if (stack[0], type_name) in types or (GLOBAL, type_name) in types
+    }
+    mute = {(said.region, said.what) for said in unread}
+
+    def marked(kind: Kind, one: Found, region: str) -> Found:
+        if kind.name != "stack":
+            return one
+        is_mute = (region, f"what stack {one.name} holds") in mute
+        is_blind = is_mute or (region, one.name) in holding
+        return replace(one, blind="what it holds could not be read") if is_blind else one
+
+    return [(kind, marked(kind, one, region), region) for kind, one, region in found]
+
+
 def _claimed(found: list[tuple[Kind, Found, str]], names: Names, known: Stacks, home: str) -> list[Row]:
     rows, parts = [], []
     for kind, one, region in found:
@@ -223,7 +250,8 @@ def _parts(rows: list[Row], parts: list[tuple[Kind, Found, str]]) -> list[Row]:
     for kind, one, region in parts:
         if whole := wholes.get(one.part_of):
             said = replace(whole.claim, by="part")
-            found.append(Row(kind, replace(one, tags=whole.found.tags), region, said))
+            same = replace(one, tags=whole.found.tags, blind=whole.found.blind)
+            found.append(Row(kind, same, region, said))
     return found
 
 

@@ -46,6 +46,8 @@ class Unasked:
         What it said instead.
     denied
         Whether it was a refusal to these credentials.
+    missing
+        Whether there is nothing to ask: what answers for the service does not have it.
     """
 
     service: str
@@ -53,6 +55,7 @@ class Unasked:
     region: str
     why: str
     denied: bool = False
+    missing: bool = False
 
 
 class Asking:
@@ -66,6 +69,11 @@ class Asking:
         Whether what is found elsewhere may be removed there.
     make
         Makes a client, as `crime_jobs.aws.client` does.
+
+    Raises
+    ------
+    WrongUsage
+        If the credentials are of another account than the environment's section names.
     """
 
     def __init__(
@@ -80,6 +88,12 @@ class Asking:
         with aws.refusals("Asking whose account this is"):
             arn = self.client("sts", self.home).get_caller_identity()["Arn"]
         self.partition, self.account = arn.split(":")[1], arn.split(":")[4]
+        if settings.account and settings.account != self.account:
+            raise WrongUsage(
+                f"These credentials are of account {self.account}; environment {settings.env!r} is in "
+                f"{settings.account}.",
+                hint="Choose the right --profile, or correct account in the environment's section.",
+            )
 
     def client(self, service: str, region: str | None = None) -> Any:
         """Return the client of a service in a region, by default the environment's; made once."""
@@ -207,7 +221,10 @@ class Asking:
             except (AwsRefused, WrongUsage) as error:
                 if is_gone(error):
                     return None, None
-                return one, unasked(kind, region, error, f"{what} {one.name}")
+                said = unasked(kind, region, error, f"{what} {one.name}")
+                # What answers without this call has no tags to read; all else may have said keep=true.
+                blind = "" if said.missing else f"its {what.partition(' ')[0]} could not be read"
+                return replace(one, blind=one.blind or blind), said
 
         answers = side_by_side(one_of, listed, CALLS_AT_ONCE)
         return [one for one, _ in answers if one], [said for _, said in answers if said]
@@ -284,7 +301,7 @@ def unasked(kind: Kind, region: str, error: BaseException, what: str) -> Unasked
     if _is_missing(error):
         why = "what answers for it does not have it"
     where = GLOBAL if kind.everywhere else region
-    return Unasked(kind.service, what, where, why.rstrip("."), is_denied(error))
+    return Unasked(kind.service, what, where, why.rstrip("."), is_denied(error), _is_missing(error))
 
 
 def is_there(one: Found, region: str) -> bool:

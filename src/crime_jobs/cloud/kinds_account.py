@@ -267,7 +267,8 @@ KINDS = (
         lambda at, it: tag_map(at.client.list_tags_for_resource(ResourceARN=it.arn)["ResourceTags"]),
         everywhere=True,
     ),
-    Kind("trail", "cloudtrail", _trails, Phase.TRIGGERS, _name("delete_trail", "Name"), _trail_tags),
+    # Nearly last: it tells who removed the rest.
+    Kind("trail", "cloudtrail", _trails, Phase.LOGS, _name("delete_trail", "Name"), _trail_tags),
     Kind("key alias", "kms", _aliases, Phase.KEYS, _name("delete_alias", "AliasName")),
     Kind("key", "kms", _keys, Phase.KEYS, _remove_key, _key_tags, _look_at_key),
     Kind("log group", "logs", _groups, Phase.LOGS, _name("delete_log_group", "logGroupName"), _group_tags),

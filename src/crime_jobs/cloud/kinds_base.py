@@ -84,6 +84,8 @@ class Found:
         ARN, id or name of what it belongs to and goes with: the topic of a subscription.
     region
         Where it is not that of the place it was asked in: a bucket's.
+    blind
+        What of it could not be read, so that nobody knows whether it may go; empty where all was.
     more
         What its kind's other functions need.
     """
@@ -100,6 +102,7 @@ class Found:
     key: str = ""
     part_of: str = ""
     region: str = ""
+    blind: str = ""
     more: Mapping[str, Any] = field(default_factory=dict)
 
 

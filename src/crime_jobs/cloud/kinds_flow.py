@@ -28,6 +28,7 @@ def _look_at_stream(at: Place, stream: Found) -> Found:
         f"{about['RetentionPeriodHours']} h kept",
         cost=cost,
         going="is being deleted" if status == "DELETING" else "",
+        key=about.get("KeyId", ""),
     )
 
 
