@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from crime_jobs import settings
-from crime_jobs.errors import WrongUsage
-from crime_jobs.faces import purpose
+from crime_jobs.errors import AwsRefused, WrongUsage
+from crime_jobs.faces import compare, match, purpose
 from crime_jobs.faces.engine import HEADER, Engine, Identity, identified
 from crime_jobs.model.faces import FaceSettings, Purpose, WatchList
 from tests.conftest import ROOT
+from tests.photographs import file, head
 
 REKOGNITION = Identity("rekognition", "7", on_premises=False)
 OWN = Identity("dlib", "20.0.1", on_premises=True)
@@ -127,3 +129,40 @@ def test_what_the_settings_say_and_what_answers_must_agree(
     with pytest.raises(WrongUsage) as caught:
         engine.identity()
     assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize("asked", [Purpose.UNIDENTIFIED_BODY, Purpose.CRIMINAL_INVESTIGATION])
+def test_a_match_for_another_purpose_than_the_lists_is_on_record(
+    asked: Purpose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = Notes()
+    of_own = LIST.model_copy(update={"purpose": Purpose.CRIMINAL_INVESTIGATION})
+    monkeypatch.setattr(match.Engine, "identity", lambda *_: REKOGNITION)
+    monkeypatch.setattr(match.People, "watch_list", lambda *_: of_own)
+    monkeypatch.setattr(match, "Audit", lambda *_: notes)
+    told = settings.load("local", {"region": "us-east-1"}, environ={}, folder=ROOT)
+    config = match.MatchConfig(photographs="s3://bucket/x", watch_list="missing", purpose=asked)
+    with pytest.raises(WrongUsage):
+        match.plan(told, config)
+    assert [(action, facts["purpose"]) for action, facts in notes.lines] == [("refused", asked.value)]
+
+
+def test_a_comparison_that_is_refused_or_fails_is_on_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any) -> None:
+        raise AwsRefused("It is down.")
+
+    notes = Notes()
+    monkeypatch.setattr(compare.Engine, "identity", lambda *_: REKOGNITION)
+    monkeypatch.setattr(compare.Engine, "compare", fails)
+    monkeypatch.setattr(compare, "Audit", lambda *_: notes)
+    (tmp_path / "a.jpg").write_bytes(file(head()))
+    told = settings.load("local", {"region": "us-east-1"}, environ={}, folder=ROOT)
+    path = str(tmp_path / "a.jpg")
+    with pytest.raises(WrongUsage):
+        compare.compare(told, FaceSettings(), path, path, Purpose.CRIMINAL_INVESTIGATION, 99.0)
+    with pytest.raises(AwsRefused):
+        compare.compare(told, FaceSettings(), path, path, Purpose.MISSING_PERSON, 99.0)
+    assert [action for action, _ in notes.lines] == ["refused", "compare", "compare-failed"]
+    assert notes.lines[-1][1]["error"] == "AwsRefused"

@@ -76,18 +76,21 @@ def compare(
     """
     engine = Engine(settings, faces)
     identity = engine.identity()
-    purposes.check(purpose, identity)
+    audit = Audit(settings, faces)
+    purposes.demand(purpose, identity, audit, "")
     contents = [_content(place, which, settings) for place, which in ((one, "first"), (other, "second"))]
     sent = [_sent(content, which) for content, which in zip(contents, ("first", "second"), strict=True)]
     digests = [hashlib.sha256(content).hexdigest() for content in contents]
-    audit = Audit(settings, faces)
     told = {"purpose": purpose.value, "one": digests[0], "other": digests[1]}
     name = f"{identity.name} {identity.version}".strip()
     # The line comes first: what can't be audited is not done.
     audit.write("compare", **told, threshold=threshold, engine=name)
     try:
         found = engine.compare(sent[0], sent[1], 0.0)
-    except UnfitPicture as error:
+    except BaseException as error:
+        audit.write("compare-failed", **told, error=type(error).__name__)
+        if not isinstance(error, UnfitPicture):
+            raise
         raise BadInput(
             f"The pictures can't be compared: one of them can't be used, {error.why} ({error.code}).",
             hint="Both need a face of at least 40 pixels.",

@@ -146,9 +146,10 @@ def plan(settings: Settings, config: MatchConfig, assumed: float = cost.ASSUMED_
     """
     faces = config.faces
     watch_list = People(settings, faces).watch_list(config.watch_list)
-    purpose.check_same(watch_list, config.purpose)
+    audit = Audit(settings, faces)
+    purpose.demand_same(watch_list, config.purpose, audit)
     identity = Engine(settings, faces).identity(watch_list.collection)
-    purpose.check(config.purpose, identity)
+    purpose.demand(config.purpose, identity, audit, watch_list.name)
     _check_engine(watch_list, identity)
     threshold = faces.threshold if config.threshold is None else config.threshold
     bar = Bar(config.least_confidence, config.least_side)

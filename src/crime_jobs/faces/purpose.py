@@ -98,6 +98,28 @@ def check_same(watch_list: WatchList, purpose: Purpose) -> None:
         )
 
 
+def demand_same(watch_list: WatchList, purpose: Purpose, audit: Audit) -> None:
+    """Refuse another purpose as `check_same` does, and put it on record that somebody asked.
+
+    Parameters
+    ----------
+    watch_list, purpose
+        As for `check_same`.
+    audit
+        Where it is put on record.
+
+    Raises
+    ------
+    WrongUsage
+        If the list has another purpose.
+    """
+    try:
+        check_same(watch_list, purpose)
+    except WrongUsage:
+        audit.write("refused", watch_list=watch_list.name, purpose=purpose.value, engine=watch_list.engine)
+        raise
+
+
 def check_engine(watch_list: WatchList, identity: Identity, *, same_version: bool = True) -> None:
     """Refuse an engine whose embeddings can't be compared with those of a watch list.
 

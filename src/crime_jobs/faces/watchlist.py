@@ -267,7 +267,7 @@ class Enrolling:
         purposes.demand(self._purpose, identity, self._audit, self._name)
         if watch_list is None:
             return _Found(identity, None)
-        purposes.check_same(watch_list, self._purpose)
+        purposes.demand_same(watch_list, self._purpose, self._audit)
         purposes.check_engine(watch_list, identity)
         rows = {person.person_id: person for person in self._people.everyone(self._name)}
         return _Found(identity, watch_list, rows)
