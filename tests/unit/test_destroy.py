@@ -510,3 +510,21 @@ def test_a_stack_that_never_ends_is_given_up_with_its_state(account: Account) ->
     account.things["stack", HOME]["crime-jobs-trial-firs"]["status"] = "DELETE_IN_PROGRESS"
     with pytest.raises(CrimeJobsError, match="DELETE_IN_PROGRESS"):
         destroy_stacks.delete(account.asking(), row, lambda said: None, lambda seconds: None, patience=0)
+
+
+def test_a_stack_that_fails_without_a_reason_is_told_and_no_empty_list_is_sent(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = destruction(account)
+    row = next(row for row in it.plan().remove if row.found.name.endswith("firs"))
+    account.before = lambda operation: (
+        account.things["stack", HOME]["crime-jobs-trial-firs"].update(status="DELETE_FAILED")
+        if operation == "describe_stacks"
+        else None
+    )
+    account.things["queue", HOME]["dead-letters"]["sticks"] = True
+    monkeypatch.setattr(account, "cloudformation_describe_stack_events", lambda *_, **__: {}, raising=False)
+    with pytest.raises(JobFailed, match="CloudFormation gives no reason"):
+        destroy_stacks.delete(account.asking(), row, lambda said: None, lambda seconds: None)
+    sent = [request for _, operation, request in account.calls if operation == "delete_stack"]
+    assert not [request for request in sent if "RetainResources" in request]

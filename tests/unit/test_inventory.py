@@ -144,6 +144,23 @@ def test_an_environment_with_a_prefix_has_only_the_names_that_somebody_wrote(acc
     }
 
 
+def test_a_deploy_name_that_is_a_word_claims_no_strangers_things(account: Account) -> None:
+    for kind, name in (("table", "police-roster"), ("role", "police-hr"), ("bucket", "police-cctv")):
+        account.add(kind, name)
+    account.add("role", "police-trial-emr")
+    account.add("bucket", "police-trial-landing-1")
+    account.add("bucket", "police-trial-landing-2", region=AWAY)
+    found = take(account.asking(make_settings(deploy={"name": "police"})))
+    assert {row.key: row.claim.environment for row in found.rows} == {
+        "table:police-roster": None,
+        "role:police-hr": None,
+        "bucket:police-cctv": None,
+        "role:police-trial-emr": "trial",
+        "bucket:police-trial-landing-1": "trial",
+        "bucket:police-trial-landing-2": None,
+    }
+
+
 def test_a_part_goes_with_its_whole_and_counts_by_its_name_without_it(account: Account) -> None:
     account.add("key", "key-1", tags=OURS, alias="alias/x")
     account.add("key", "key-2", alias="alias/crime-jobs-trial-y")

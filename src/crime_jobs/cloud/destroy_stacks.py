@@ -176,11 +176,12 @@ def delete(
             stuck = _stuck(client, row)
             for logical, reason in stuck.items():
                 tell(f"Stack {name} can't remove {logical}: {reason}")
-            # CloudFormation takes this for a stack only whose deletion has failed.
-            client.delete_stack(StackName=row.found.id, RetainResources=sorted(stuck))
-            status = _settled(client, row, sleep, until)
+            if stuck:  # CloudFormation refuses an empty list, and takes one only after a deletion failed
+                client.delete_stack(StackName=row.found.id, RetainResources=sorted(stuck))
+                status = _settled(client, row, sleep, until)
     if status:
-        reason = next(iter(_stuck(client, row).values()), "it is still being deleted")
+        unsaid = "CloudFormation gives no reason" if "FAILED" in status else "it is still being deleted"
+        reason = next(iter(_stuck(client, row).values()), unsaid)
         raise JobFailed(f"Stack {name} is {status}: {reason}.")
 
 

@@ -63,9 +63,9 @@ class Names:
     begins_at_home
         What only its names begin with in its own region; elsewhere another environment may use the same.
     telling
-        What names begin with that no other environment has: its own name, or its ``deploy.name``.
+        What names begin with that no other environment has: the project's or ``deploy.name``, with its own.
     ours
-        What names of the project begin with, whosever: such a name alone does not say which environment.
+        What names begin with that may be the project's: such a name alone does not say whose it is.
     """
 
     environment: str
@@ -132,7 +132,12 @@ def names_of(settings: Settings) -> Names:
     application = made(flow, "application")
     tables = application + made(flow, "events_table", "identities_table", "alerts_table", "runs_table")
     tables += made(face, "people_table", "photographs_table", "leads_table", "audit_table")
-    if not told.prefix:
+    if told.prefix:  # the templates' own names
+        flows = ("events_table", "identities_table", "alerts_table", "runs_table")
+        lists = ("people_table", "photographs_table", "leads_table", "audit_table")
+        tables += [f"{told.prefix}{getattr(flow, key)}" for key in flows if key not in flow.model_fields_set]
+        tables += [f"{told.prefix}{getattr(face, key)}" for key in lists if key not in face.model_fields_set]
+    else:
         tables += [legacy.target_name(table) for table in legacy.tables().values()]
     delivery = [f"{name}-{what}" for name in made(flow, "name") for what in ("history", "redshift")]
     exact: dict[str, list[Any]] = {
@@ -175,9 +180,11 @@ def names_of(settings: Settings) -> Names:
         "glue database": [settings.sql.get("database")],
     }
     begins = (f"{PROJECT}-{settings.env}",)
-    telling = (*begins, *((told.name,) if told.prefix else ()))
+    telling = (*begins, *((f"{told.name}-{settings.env}",) if told.prefix else ()))
     at_home = (*application, *telling)
-    return Names(settings.env, _sets(exact), _sets(pointed), begins, at_home, telling, (PROJECT,))
+    # A deploy.name is a word such as police: what only begins with it may be anybody's.
+    ours = (PROJECT, *((told.name,) if told.prefix else ()))
+    return Names(settings.env, _sets(exact), _sets(pointed), begins, at_home, telling, ours)
 
 
 def _sets(names: Mapping[str, Iterable[Any]]) -> dict[str, frozenset[str]]:
@@ -246,7 +253,7 @@ def claim(kind: Kind, found: Found, region: str, names: Names, known: Stacks, ho
     if stack := known.holding(region, kind, found):
         return Claim("stack", known.environments.get(stack), stack[1])
     project, environment = tags.get("project"), tags.get("environment")
-    by_name = names.claim(kind.name, found.name, at_home=kind.everywhere or region == home)
+    by_name = names.claim(kind.name, found.name, at_home=region in (GLOBAL, home))
     left_by = tags.get(STACK_TAG, "")
     if project == PROJECT:
         return Claim("tag", environment or (by_name.environment if by_name else None), left_by)
