@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from crime_jobs.faces.engine import Searched
+from crime_jobs.faces.engine import Searched, UnfitPicture
 from crime_jobs.faces.matching import MOST_CANDIDATES, Asked, Bar, Skip, match
 from crime_jobs.faces.pictures import Picture
 from crime_jobs.model.faces import Box, Candidate, Seen
@@ -89,6 +89,21 @@ ASKED = Asked("the-list", 99.0)
 
 def people(found: Sequence[object]) -> set[str]:
     return {one.candidate.person_id for one in found}  # type: ignore[attr-defined]
+
+
+def test_a_crop_that_the_engine_does_not_look_at_leaves_the_other_faces() -> None:
+    class Picky(Eyes):
+        def search(self, collection: str, image: bytes, threshold: float, most: int = 5) -> Searched:
+            if not self.asked:
+                self.asked.append((collection, threshold, most))
+                raise UnfitPicture("it is too small", "InvalidParameterException")
+            return super().search(collection, image, threshold, most)
+
+    picture = photograph((RED, 50, 50, 200), (GREEN, 500, 100, 80))
+    found = match(picture, Picky(ALL), ASKED)
+    assert dict(found.skipped) == {Skip.UNFIT: 1}
+    assert (found.faces, found.searched) == (2, 1)
+    assert people(found.matches) == {like(GREEN).person_id}
 
 
 def test_every_face_is_searched_for_not_only_the_largest() -> None:

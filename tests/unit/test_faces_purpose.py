@@ -11,6 +11,7 @@ from crime_jobs import settings
 from crime_jobs.errors import AwsRefused, WrongUsage
 from crime_jobs.faces import compare, match, purpose
 from crime_jobs.faces.engine import HEADER, Engine, Identity, identified
+from crime_jobs.faces.people import People
 from crime_jobs.model.faces import FaceSettings, Purpose, WatchList
 from tests.conftest import ROOT
 from tests.photographs import file, head
@@ -137,8 +138,8 @@ def test_a_match_for_another_purpose_than_the_lists_is_on_record(
 ) -> None:
     notes = Notes()
     of_own = LIST.model_copy(update={"purpose": Purpose.CRIMINAL_INVESTIGATION})
-    monkeypatch.setattr(match.Engine, "identity", lambda *_: REKOGNITION)
-    monkeypatch.setattr(match.People, "watch_list", lambda *_: of_own)
+    monkeypatch.setattr(Engine, "identity", lambda *_: REKOGNITION)
+    monkeypatch.setattr(People, "watch_list", lambda *_: of_own)
     monkeypatch.setattr(match, "Audit", lambda *_: notes)
     told = settings.load("local", {"region": "us-east-1"}, environ={}, folder=ROOT)
     config = match.MatchConfig(photographs="s3://bucket/x", watch_list="missing", purpose=asked)
@@ -154,8 +155,8 @@ def test_a_comparison_that_is_refused_or_fails_is_on_record(
         raise AwsRefused("It is down.")
 
     notes = Notes()
-    monkeypatch.setattr(compare.Engine, "identity", lambda *_: REKOGNITION)
-    monkeypatch.setattr(compare.Engine, "compare", fails)
+    monkeypatch.setattr(Engine, "identity", lambda *_: REKOGNITION)
+    monkeypatch.setattr(Engine, "compare", fails)
     monkeypatch.setattr(compare, "Audit", lambda *_: notes)
     (tmp_path / "a.jpg").write_bytes(file(head()))
     told = settings.load("local", {"region": "us-east-1"}, environ={}, folder=ROOT)

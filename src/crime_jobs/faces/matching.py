@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from crime_jobs.faces._answers import UnfitPicture
 from crime_jobs.faces.pictures import Picture, crop, fit, overlap
 from crime_jobs.model.faces import Box, Candidate, Seen
 
@@ -41,6 +42,7 @@ class Skip(StrEnum):
     SMALL = "too small"
     OUTSIDE = "outside the picture"
     LOST = "not found again in its crop"
+    UNFIT = "not looked at by the engine"
     MIXED = "not told apart from a neighbour"
 
 
@@ -221,7 +223,10 @@ def _search(
         cut = crop(picture, seen.box, margin, painted)
         if cut is None:
             return Skip.OUTSIDE
-        found = engine.search(asked.collection, cut.content, asked.threshold, MOST_CANDIDATES)
+        try:
+            found = engine.search(asked.collection, cut.content, asked.threshold, MOST_CANDIDATES)
+        except UnfitPicture:
+            return Skip.UNFIT  # of this crop alone: the photograph's other faces are searched for
         if found.box is not None and overlap(found.box, cut.face) >= _SAME:
             return found.candidates
         skip = Skip.LOST if found.box is None else Skip.MIXED
