@@ -125,7 +125,7 @@ def sentences(outcome: Outcome) -> Iterator[str]:
     if outcome.others:
         yield f"Nothing says of which environment, so left alone: {_names(outcome.others)}."
     yield from unheard(outcome.unasked)
-    if not outcome.left:
+    if not outcome.left and not outcome.stopped:
         yield "The inventory shows nothing more that was to go."
 
 
