@@ -281,6 +281,17 @@ def _is_missing(error: BaseException) -> bool:
     return bool(answer.get("ResponseMetadata", {}).get("HTTPStatusCode") == _NOT_IMPLEMENTED)
 
 
+def _has_no_endpoint(kind: Kind, region: str, error: BaseException) -> bool:
+    """Tell whether nothing answered in a region for which botocore knows no endpoint of the service."""
+    import botocore.session
+    from botocore.exceptions import EndpointConnectionError
+
+    if kind.everywhere or not isinstance(error.__cause__, EndpointConnectionError):
+        return False
+    known = botocore.session.Session().get_available_regions(kind.service)
+    return bool(known) and region not in known
+
+
 def unasked(kind: Kind, region: str, error: BaseException, what: str) -> Unasked:
     """Say what could not be asked, and why.
 
@@ -301,7 +312,14 @@ def unasked(kind: Kind, region: str, error: BaseException, what: str) -> Unasked
     if _is_missing(error):
         why = "what answers for it does not have it"
     where = GLOBAL if kind.everywhere else region
-    return Unasked(kind.service, what, where, why.rstrip("."), is_denied(error), _is_missing(error))
+    return Unasked(
+        kind.service,
+        what,
+        where,
+        why.rstrip("."),
+        is_denied(error),
+        _is_missing(error) or _has_no_endpoint(kind, region, error),
+    )
 
 
 def is_there(one: Found, region: str) -> bool:
