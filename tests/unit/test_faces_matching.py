@@ -112,20 +112,20 @@ def test_every_face_is_searched_for_not_only_the_largest() -> None:
     found = match(picture, eyes, ASKED)
     assert (found.faces, found.searched, dict(found.skipped)) == (3, 3, {})
     assert people(found.matches) == {like(colour).person_id for colour in (RED, GREEN, BLUE)}
-    assert found.calls == {"detect_faces": 1, "search_faces_by_image": 3}
+    assert eyes.calls == {"detect_faces": 1, "search_faces_by_image": 3}
     assert set(eyes.asked) == {("the-list", 99.0, MOST_CANDIDATES)}
 
 
 def test_a_larger_neighbour_does_not_answer_for_a_face() -> None:
     """A small face before one four times as large: of any crop of it the other fills more."""
     picture = photograph((RED, 100, 100, 240), (GREEN, 300, 150, 60))
-    found = match(picture, Eyes(ALL), ASKED)
+    found = match(picture, eyes := Eyes(ALL), ASKED)
     by_side = {round(picture.side(one.seen.box)): one.candidate.person_id for one in found.matches}
     assert {side // 40: person for side, person in by_side.items()} == {
         6: like(RED).person_id,
         1: like(GREEN).person_id,
     }
-    assert found.calls["search_faces_by_image"] == 2
+    assert eyes.calls["search_faces_by_image"] == 2
 
 
 def test_of_somebody_unknown_beside_somebody_known_nothing_is_said() -> None:
@@ -136,8 +136,8 @@ def test_of_somebody_unknown_beside_somebody_known_nothing_is_said() -> None:
 
 
 def test_nobody_there_is_no_lead_and_no_error() -> None:
-    found = match(photograph(), Eyes(ALL), ASKED)
-    assert (found.faces, found.matches, found.calls) == (0, (), {"detect_faces": 1})
+    found = match(photograph(), eyes := Eyes(ALL), ASKED)
+    assert (found.faces, found.matches, eyes.calls) == (0, (), {"detect_faces": 1})
 
 
 def test_nobody_known_is_no_lead() -> None:
@@ -214,7 +214,7 @@ def test_an_answer_about_another_face_counts_for_nothing(eyes: Eyes, reason: Ski
     found = match(photograph((RED, 50, 50, 200)), eyes, ASKED)
     assert found.matches == ()
     assert found.skipped == {reason: 1}
-    assert found.calls["search_faces_by_image"] == 2  # another crop was tried, and only one
+    assert eyes.calls["search_faces_by_image"] == 2  # another crop was tried, and only one
 
 
 class Off(Eyes):
@@ -228,9 +228,9 @@ class Off(Eyes):
 
 
 def test_a_box_beyond_the_picture_is_counted() -> None:
-    found = match(photograph((RED, 50, 50, 200)), Off(ALL), ASKED)
+    found = match(photograph((RED, 50, 50, 200)), eyes := Off(ALL), ASKED)
     assert found.skipped == {Skip.OUTSIDE: 1}
-    assert found.calls == {"detect_faces": 1}
+    assert eyes.calls == {"detect_faces": 1}
 
 
 class Crowd(Eyes):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from crime_jobs.budget import Served
-from crime_jobs.errors import BadInput, CrimeJobsError, WrongUsage
+from crime_jobs.errors import BadInput, CrimeJobsError
 from crime_jobs.executors import raised_on_executors
 from crime_jobs.faces import cost, purpose
 from crime_jobs.faces._matcher import Matcher, Tally, fingerprint
@@ -150,7 +150,7 @@ def plan(settings: Settings, config: MatchConfig, assumed: float = cost.ASSUMED_
     purpose.demand_same(watch_list, config.purpose, audit)
     identity = Engine(settings, faces).identity(watch_list.collection)
     purpose.demand(config.purpose, identity, audit, watch_list.name)
-    _check_engine(watch_list, identity)
+    purpose.check_engine(watch_list, identity)
     threshold = faces.threshold if config.threshold is None else config.threshold
     bar = Bar(config.least_confidence, config.least_side)
     asked = Asked(watch_list.collection, threshold, bar)
@@ -165,16 +165,6 @@ def plan(settings: Settings, config: MatchConfig, assumed: float = cost.ASSUMED_
     todo = tuple(one for one in found if one.photograph not in done)
     estimate = cost.estimate(len(todo), faces, assumed)
     return Plan(watch_list, identity, asked, matched_as, len(found), todo, estimate)
-
-
-def _check_engine(watch_list: WatchList, identity: Identity) -> None:
-    enrolled = (watch_list.engine, watch_list.engine_version)
-    if enrolled != (identity.name, identity.version):
-        raise WrongUsage(
-            f"The watch list {watch_list.name} was enrolled with {enrolled[0]} {enrolled[1]}, and "
-            f"{identity.name} {identity.version} answers: what they know of faces can't be compared.",
-            hint="Enrol the people in a new watch list, with this engine. No picture was sent.",
-        )
 
 
 class Matching:

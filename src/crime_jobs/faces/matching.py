@@ -49,8 +49,6 @@ class Skip(StrEnum):
 class Looks(Protocol):
     """What is needed of `crime_jobs.faces.engine.Engine`."""
 
-    calls: Counter[str]
-
     def detect(self, image: bytes) -> list[Seen]:
         """Find the faces of a picture."""
 
@@ -120,8 +118,6 @@ class Outcome:
         One for each face and person.
     dropped
         Candidates that were passed over since they are not, or no longer, on the list.
-    calls
-        Calls of the engine by operation, repeated ones too.
     """
 
     faces: int = 0
@@ -129,7 +125,6 @@ class Outcome:
     skipped: Mapping[str, int] = field(default_factory=dict)
     matches: tuple[Match, ...] = ()
     dropped: int = 0
-    calls: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def is_crowded(self) -> bool:
@@ -184,7 +179,6 @@ def match(
     AwsRefused
         If it refuses otherwise.
     """
-    before = Counter(engine.calls)
     faces = engine.detect(fit(picture))
     skipped: Counter[str] = Counter()
     matches: list[Match] = []
@@ -199,8 +193,7 @@ def match(
         dropped += len(best) - len(kept)
         matches += [Match(seen, candidate) for candidate in kept]
     searched = len(faces) - skipped.total()
-    calls = dict(Counter(engine.calls) - before)
-    return Outcome(len(faces), searched, dict(skipped), tuple(matches), dropped, calls)
+    return Outcome(len(faces), searched, dict(skipped), tuple(matches), dropped)
 
 
 def _best(candidates: Sequence[Candidate]) -> list[Candidate]:
