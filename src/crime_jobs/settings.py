@@ -134,6 +134,8 @@ class Settings(BaseModel):
         See `Section`.
     cluster, schedule, stream, sql, quicksight, faces, deploy
         The tables of that name in the environment's section.
+    others
+        The other environments that the files have sections of.
     sources
         For each value, what it was read from: shown by ``crime-jobs settings``.
     environ
@@ -166,6 +168,7 @@ class Settings(BaseModel):
     quicksight: dict[str, Any] = {}
     faces: dict[str, Any] = {}
     deploy: dict[str, Any] = {}
+    others: tuple[str, ...] = ()
     sources: dict[str, str]
     environ: dict[str, str]
     overruled: dict[str, str] = {}
@@ -323,7 +326,8 @@ def load(
         said = {name: environ.get(name) for name in REGION_VARIABLES}
         overruled = {name: value for name, value in said.items() if value and value != values["region"]}
         extra |= dict.fromkeys(REGION_VARIABLES, values["region"])
-    told = {"env": env, "sources": sources, "environ": extra, "overruled": overruled}
+    others = sorted({name for _, found in sections for name in found} - {env})
+    told = {"env": env, "others": others, "sources": sources, "environ": extra, "overruled": overruled}
     return Settings.model_validate({**told, **values, **tables})
 
 

@@ -66,6 +66,17 @@ def left(account: Account) -> set[tuple[str, str]]:
     return {(kind, name) for kind, name in account.everything() if name != BY_HAND} - waits
 
 
+def test_the_stack_with_the_trail_is_the_last_to_go() -> None:
+    account = Account()
+    for stream in ("storage", "firs", "notifications"):
+        account.add("stack", f"crime-jobs-trial-{stream}", tags=OURS, holds={})
+    waves = [{row.found.name for row in wave} for wave in destruction(account).plan().stacks()]
+    assert waves == [
+        {"crime-jobs-trial-firs", "crime-jobs-trial-notifications"},
+        {"crime-jobs-trial-storage"},
+    ]
+
+
 def test_all_of_it_goes_and_nothing_made_by_hand(account: Account) -> None:
     outcome = destroy(account)
     outcome.check()

@@ -84,6 +84,14 @@ def test_a_name_that_is_longer_may_be_another_environments(account: Account) -> 
     assert rows(account)["queue:crime-jobs-trial-2-x"] == ("name", "trial", "")
 
 
+def test_an_environment_that_only_the_settings_tell_of_keeps_its_things(account: Account) -> None:
+    account.add("queue", "crime-jobs-trial-2-x")
+    found = take(account.asking(make_settings().model_copy(update={"others": ("trial-2",)})))
+    assert [(row.key, row.claim.environment) for row in found.rows] == [
+        ("queue:crime-jobs-trial-2-x", "trial-2")
+    ]
+
+
 def test_a_name_like_ours_is_shown_and_is_nobodys(account: Account) -> None:
     """Somebody's copy, and what another environment may have made: told, and left alone by destroy."""
     for name in ("fir_events-restored", "crime-jobs-prod-x", "crime-jobs"):

@@ -21,6 +21,9 @@ _BUSY = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "CL
 #: A shorter value that two stacks share says nothing: "yes", "300".
 _TELLING = 6
 
+#: How the name of the stack ends that has the trail of who read and removed what.
+_TRAIL = "-storage"
+
 Importers = dict[tuple[str, str], set[tuple[str, str]]]
 
 
@@ -122,12 +125,14 @@ def waves(stacks: Iterable[Row], importing: Importers) -> list[list[Row]]:
     Returns
     -------
     list of list
-        A circle, which CloudFormation does not allow, is the last wave.
+        A circle, which CloudFormation does not allow, is the last wave. The trail's stack goes after all that
+        does not need to go after it: what is destroyed before is on record.
     """
     left = {(row.region, row.found.name): row for row in stacks}
     order = []
     while left:
         free = [key for key in left if not (importing.get(key, set()) & left.keys()) - {key}]
+        free = [key for key in free if not key[1].endswith(_TRAIL)] or free
         wave = [left.pop(key) for key in free or list(left)]
         order.append(wave)
     return order

@@ -66,6 +66,8 @@ class Names:
         What names begin with that no other environment has: the project's or ``deploy.name``, with its own.
     ours
         What names begin with that may be the project's: such a name alone does not say whose it is.
+    others
+        Other environments that the settings have sections of: what ``dev-2`` has, its tags may not tell.
     """
 
     environment: str
@@ -75,6 +77,7 @@ class Names:
     begins_at_home: tuple[str, ...]
     telling: tuple[str, ...]
     ours: tuple[str, ...]
+    others: frozenset[str] = frozenset()
 
     def claim(self, kind: str, name: str, *, at_home: bool = True) -> Claim | None:
         """Tell whether a name is one of the project's.
@@ -184,7 +187,8 @@ def names_of(settings: Settings) -> Names:
     at_home = (*application, *telling)
     # A deploy.name is a word such as police: what only begins with it may be anybody's.
     ours = (PROJECT, *((told.name,) if told.prefix else ()))
-    return Names(settings.env, _sets(exact), _sets(pointed), begins, at_home, telling, ours)
+    others = frozenset(settings.others)
+    return Names(settings.env, _sets(exact), _sets(pointed), begins, at_home, telling, ours, others)
 
 
 def _sets(names: Mapping[str, Iterable[Any]]) -> dict[str, frozenset[str]]:
@@ -291,7 +295,7 @@ def settle(
     dict
         The environment that is right, by the position in ``claimed``.
     """
-    others = {env for env, _ in told if env not in (None, names.environment)}
+    others = {env for env, _ in told if env not in (None, names.environment)} | names.others
     has_neighbour = any(env in others and region == home for env, region in told)
     right: dict[int, str | None] = {}
     for position, (said, name) in enumerate(claimed):
