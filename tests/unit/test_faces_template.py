@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 
 from crime_jobs.faces.expiry import JOB, ExpireConfig
-from crime_jobs.faces.people import SEALED_FOR
 from crime_jobs.faces.photographs import ENDS
 from crime_jobs.faces.watchlist import COLLECTION
-from crime_jobs.model.faces import FaceSettings
+from crime_jobs.model.faces import SEALED_FOR, FaceSettings
 from tests.conftest import ROOT
 from tests.unit import permissions
 from tests.unit.permissions import Code, Told, as_list

@@ -5,12 +5,11 @@ It is a job of the registry too, so that it can be scheduled as any other (`crim
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from crime_jobs.errors import CrimeJobsError, JobFailed, WrongUsage
 from crime_jobs.faces.leads import Leads
@@ -104,11 +103,6 @@ def expire(
     return Expired(tuple(ended), swept, old)
 
 
-def _table(given: Any) -> Any:
-    """Read the table of an environment's section, which comes as JSON."""
-    return json.loads(given) if isinstance(given, str) else given
-
-
 class ExpireConfig(Config):
     """What the job is told.
 
@@ -124,7 +118,7 @@ class ExpireConfig(Config):
 
     watch_list: Annotated[str, Field(pattern=NAME)]
     keep_photographs: bool = False
-    faces: Annotated[FaceSettings, BeforeValidator(_table)] = FaceSettings()
+    faces: FaceSettings = FaceSettings()
 
 
 def _work(run: Run, config: ExpireConfig) -> None:

@@ -27,8 +27,7 @@ from crime_jobs.faces import _lead_requests as requests
 from crime_jobs.faces._lead_requests import Lines, State, Unread
 from crime_jobs.faces.audit import Unexpected
 from crime_jobs.faces.decisions import code_of
-from crime_jobs.faces.people import SEALED_FOR
-from crime_jobs.model.faces import FaceSettings, Lead
+from crime_jobs.model.faces import SEALED_FOR, FaceSettings, Lead
 
 if TYPE_CHECKING:
     from crime_jobs.sealing import Sealer

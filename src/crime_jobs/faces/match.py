@@ -8,7 +8,6 @@ there twice (`crime_jobs.model.faces.lead_id`).
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from crime_jobs.budget import Served
 from crime_jobs.errors import BadInput, CrimeJobsError
@@ -38,11 +37,6 @@ if TYPE_CHECKING:
 _BATCHES_A_CORE = 4
 #: Photographs of a batch at least, where each core has some.
 _LEAST = 10
-
-
-def _table(given: Any) -> Any:
-    """Read the table of an environment's section, which comes as JSON."""
-    return json.loads(given) if isinstance(given, str) else given
 
 
 class MatchConfig(Config):
@@ -76,7 +70,7 @@ class MatchConfig(Config):
     least_confidence: Annotated[float, Field(ge=0, le=100)] = 90.0
     least_side: Annotated[float, Field(ge=0)] = 40.0
     most_unreadable: Annotated[float, Field(ge=0, le=1)] = 0.5
-    faces: Annotated[FaceSettings, BeforeValidator(_table)] = FaceSettings()
+    faces: FaceSettings = FaceSettings()
 
 
 @dataclass(frozen=True)

@@ -32,16 +32,13 @@ from crime_jobs.faces._rows import (
     written,
 )
 from crime_jobs.faces._tables import reading
-from crime_jobs.model.faces import FaceSettings, WatchList, is_over, person_id
+from crime_jobs.model.faces import SEALED_FOR, FaceSettings, WatchList, is_over, person_id
 
 if TYPE_CHECKING:
     from crime_jobs.sealing import Sealer
     from crime_jobs.settings import Settings
 
 __all__ = ["LIST", "OVER", "Face", "People", "Person", "Secrets", "State", "now_text", "written"]
-
-#: What sealed rows are sealed for; see `crime_jobs.sealing.Sealer`.
-SEALED_FOR = "crime-jobs-faces"
 
 
 class People:

@@ -23,14 +23,12 @@ from crime_jobs import aws, executors
 from crime_jobs.errors import AwsRefused
 from crime_jobs.faces.audit import Audit
 from crime_jobs.faces.pictures import MOST_BYTES, Reason, Unreadable
-from crime_jobs.model.faces import FaceSettings
+from crime_jobs.model.faces import SEALED_FOR, FaceSettings
 
 if TYPE_CHECKING:
     from crime_jobs.sealing import Sealer
     from crime_jobs.settings import Settings
 
-#: What names of photographs are sealed for; see `crime_jobs.sealing.Sealer`.
-SEALED_FOR = "crime-jobs-faces"
 #: Keys of one BatchGetItem
 #: (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html).
 BATCH = 100

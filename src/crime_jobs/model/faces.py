@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from crime_jobs.errors import WrongUsage
 
 #: A name that is part of a collection's id and of keys; Rekognition allows ``[a-zA-Z0-9_.\\-]+``
 #: (https://docs.aws.amazon.com/rekognition/latest/APIReference/API_CreateCollection.html).
 NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
+
+
+#: What rows are sealed for; see `crime_jobs.sealing.Sealer`.
+SEALED_FOR = "crime-jobs-faces"
 
 
 class Purpose(StrEnum):
@@ -62,6 +67,12 @@ class FaceSettings(BaseModel):
     calls_per_second: float = Field(default=5.0, gt=0)
     price_per_call: float = Field(default=0.001, ge=0)
     lead_days: int = Field(default=90, gt=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_text(cls, given: Any) -> Any:
+        """Read the table from JSON, as a job is told it."""
+        return json.loads(given) if isinstance(given, str) else given
 
 
 class Box(BaseModel):
