@@ -200,7 +200,6 @@ DIES = """
     from crime_jobs import settings
     from crime_jobs.model.streams import of
     from crime_jobs.stream import alert_outbox, alerts
-from crime_jobs.stream.alert_ledger import Claimed
     from tests.localstack.test_alerts import grave
 
     def die(*_):

@@ -26,7 +26,7 @@ STREAMS = ("network", "storage", "emr", "schedules")
 class Environment:
     """An environment of its own on the shared stack, and things that somebody made by hand beside it."""
 
-    def __init__(self, stack: Stack, folder: Path) -> None:
+    def __init__(self, stack: Stack, folder: Path, *, named: bool = True) -> None:
         self.name = f"z{uuid.uuid4().hex[:6]}"
         self.hand = f"hand-{uuid.uuid4().hex[:6]}"
         self.stack, self.folder, self.is_gone = stack, folder, False
@@ -44,10 +44,18 @@ class Environment:
         lines = [f"[{self.name}]", 'region = "us-east-1"', f"[{self.name}.deploy]", f'name = "{self.name}"']
         lines.append(f"without = {json.dumps(without)}")
         lines += [f"[{self.name}.deploy.parameters.network]", 'Endpoints = "no"']
-        for table, keys in names.items():
+        lines += [f"[{self.name}.deploy.parameters.storage]", 'KeepTrail = "no"']
+        for table, keys in names.items() if named else ():
             lines.append(f"[{self.name}.{table}]")
             lines += [f'{key} = "{self.name}-{key}"' for key in keys]
             lines.append(f'key = "alias/{self.name}-{table}"')
+        if not named:  # names are those that deploy writes down
+            lines += [
+                f"[{self.name}.faces]",
+                'engine = "on-premises"',
+                "calls_per_second = 50",
+                "price_per_call = 0",
+            ]
         (folder / "crime-jobs.toml").write_text("\n".join(lines) + "\n")
 
     def command(self, verb: str, *arguments: str) -> subprocess.Popen[str]:

@@ -46,7 +46,9 @@ def processed(self: Any) -> Any:
         return process(self)
     except Exception:
         self._deferred_actions.clear()
-        for name, kind in self.__dict__.get("_new", []):
+        asked = self._change_set.stack.request_payload
+        stays = asked.get("DisableRollback") or asked.get("OnFailure") == "DO_NOTHING"
+        for name, kind in [] if stays else self.__dict__.get("_new", []):
             self._defer_action(f"undo-{name}", remove(self, name, kind))
         for name, resource in (self._before_resolved_resources or {}).items():
             self.resources.setdefault(name, resource)

@@ -276,9 +276,15 @@ def is_denied(error: BaseException) -> bool:
     return "AccessDenied" in code or code in {"UnauthorizedOperation", "AuthorizationError", "403"}
 
 
+#: What an AWS protocol answers to a call that it does not know: stand-ins lack some.
+_UNKNOWN = "UnknownOperationException"
+
+
 def _is_missing(error: BaseException) -> bool:
+    """Tell whether what answers lacks the service or the call: AWS has every call of its own models."""
     answer = getattr(error.__cause__, "response", {})
-    return bool(answer.get("ResponseMetadata", {}).get("HTTPStatusCode") == _NOT_IMPLEMENTED)
+    status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return code_of(error) == _UNKNOWN or bool(status == _NOT_IMPLEMENTED)
 
 
 def _has_no_endpoint(kind: Kind, region: str, error: BaseException) -> bool:
