@@ -388,9 +388,9 @@ def test_what_is_refused_before_anything_is_looked_at(engine: OwnEngine, room: R
         UpdateExpression="SET engine_version = :old",
         ExpressionAttributeValues={":old": {"S": "19.0"}},
     )
-    with pytest.raises(WrongUsage, match=r"enrolled with dlib 19\.0, and dlib 20\.0\.1 answers") as raised:
+    with pytest.raises(WrongUsage, match=r"made by dlib 19\.0; dlib 20\.0\.1 answers") as raised:
         plan(room.settings, config_of(room))
-    assert "Enrol" in raised.value.hint
+    assert "enrol the manifest in a new watch list" in raised.value.hint
 
 
 def test_two_pictures_beside_each_other(engine: OwnEngine, room: Room, tmp_path: Path) -> None:

@@ -246,6 +246,7 @@ def test_the_template_gives_the_application_what_it_reads_and_no_more() -> None:
         statement = given.get("Fn::If", [None, given])[1]
         assert not any("*" in action for action in [statement["Action"]] if isinstance(action, str))
         if statement["Resource"] == "*":
-            assert statement["Sid"] == "StandInTheNetwork"
+            assert statement["Sid"] == "SeeTheNetwork"
+            assert all(action.startswith("ec2:Describe") for action in statement["Action"])
     firs = next(s for s in policy["PolicyDocument"]["Statement"] if s.get("Sid") == "ReadFirs")
     assert not any(action.startswith("kinesis:Put") for action in firs["Action"])
