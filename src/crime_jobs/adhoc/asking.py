@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from crime_jobs.errors import WrongUsage
+from crime_jobs.model.sections import read_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -76,14 +76,7 @@ def of(settings: Settings) -> SqlSettings:
     WrongUsage
         If it has a name that nothing is called by, or a value that can't be.
     """
-    try:
-        return SqlSettings.model_validate(settings.sql)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise WrongUsage(
-            f"crime-jobs.toml: sql.{where}: {first['msg']}.", hint="Correct the environment's section."
-        ) from error
+    return read_table(SqlSettings, "sql", settings.sql)
 
 
 def quoted(text: str) -> str:

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from crime_jobs.cloud.stacks_template import Template
 from crime_jobs.errors import WrongUsage
+from crime_jobs.model.sections import read_table
 from crime_jobs.settings import Settings
 
 #: What names begin with that the jobs expect by default.
@@ -205,14 +206,7 @@ def told(settings: Settings) -> DeploySettings:
     WrongUsage
         If it has a name that nothing is called by, or a value that can't be.
     """
-    try:
-        found = DeploySettings.model_validate(settings.deploy)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise WrongUsage(
-            f"crime-jobs.toml: deploy.{where}: {first['msg']}.", hint="Correct the environment's section."
-        ) from error
+    found = read_table(DeploySettings, "deploy", settings.deploy)
     chosen(found.streams)
     chosen(found.parameters)
     return found

@@ -9,9 +9,9 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from crime_jobs.errors import WrongUsage
+from crime_jobs.model.sections import read_table
 
 #: A name that is part of a collection's id and of keys; Rekognition allows ``[a-zA-Z0-9_.\\-]+``
 #: (https://docs.aws.amazon.com/rekognition/latest/APIReference/API_CreateCollection.html).
@@ -279,11 +279,4 @@ def of(table: Mapping[str, Any]) -> FaceSettings:
     WrongUsage
         If it has a name that nothing is called by, or a value that can't be.
     """
-    try:
-        return FaceSettings.model_validate(table)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise WrongUsage(
-            f"crime-jobs.toml: faces.{where}: {first['msg']}.", hint="Correct the environment's section."
-        ) from error
+    return read_table(FaceSettings, "faces", table)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from crime_jobs.errors import WrongUsage
+from crime_jobs.model.sections import read_table
 
 
 class StreamSettings(BaseModel):
@@ -72,11 +72,4 @@ def of(table: Mapping[str, Any]) -> StreamSettings:
     WrongUsage
         If it has a name that nothing is called by, or a value that can't be.
     """
-    try:
-        return StreamSettings.model_validate(table)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise WrongUsage(
-            f"crime-jobs.toml: stream.{where}: {first['msg']}.", hint="Correct the environment's section."
-        ) from error
+    return read_table(StreamSettings, "stream", table)
