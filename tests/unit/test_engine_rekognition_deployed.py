@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import ssl
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -287,31 +289,42 @@ def test_killed_in_mid_batch_it_loses_nothing_that_it_answered(tmp_path: Path) -
     with deploy(tmp_path) as engine:
         client = engine.client("enrolment")
         client.create_collection(CollectionId="missing-batch")
-        pictures = [file(head().resize((240 + 4 * n, 240 + 4 * n))) for n in range(5)]
+        answered: dict[int, str] = {}
+        first = threading.Event()
 
-        def index(number: int) -> str | None:
+        def picture(number: int) -> bytes:
+            return file(head().resize((240 + number, 240 + number)))
+
+        def index(number: int) -> str:
             given = {"CollectionId": "missing-batch", "ExternalImageId": f"p{number}"}
-            try:
-                said = client.index_faces(Image={"Bytes": pictures[number]}, **given)
-            except Exception:  # noqa: BLE001 - whatever a killed server does to a connection
-                return None
+            said = client.index_faces(Image={"Bytes": picture(number)}, **given)
             return str(said["FaceRecords"][0]["Face"]["FaceId"])
 
+        def batch(numbers: Iterator[int]) -> int:
+            """Put in one picture after another until it is refused: the batch has no end of its own."""
+            for number in numbers:
+                try:
+                    answered[number] = index(number)
+                except Exception:  # noqa: BLE001 - whatever a killed server does to a connection
+                    return number
+                first.set()
+            raise AssertionError("the batch ended")
+
         with ThreadPoolExecutor(2) as threads:
-            batch = threads.map(index, range(len(pictures)))
-            first = next(batch)
+            batches = [threads.submit(batch, itertools.count(n, 2)) for n in range(2)]
+            assert first.wait(60)
             engine.kill()
-            answered = [first, *batch]
-        assert first is not None
-        assert None in answered
+            refused = {one.result() for one in batches}
+        assert answered
         engine.start()
         client = engine.client("enrolment")
         kept = {one["FaceId"] for one in client.list_faces(CollectionId="missing-batch")["Faces"]}
-        assert {one for one in answered if one} <= kept
-        again = [index(number) for number in range(len(pictures))]
-        for before, after in zip(answered, again, strict=True):
-            assert before in (None, after)  # the same picture is the same face
-        assert client.describe_collection(CollectionId="missing-batch")["FaceCount"] == len(pictures)
+        assert set(answered.values()) <= kept
+        for number in {*answered, *refused}:
+            face = index(number)
+            assert answered.get(number, face) == face  # the same picture is the same face
+        count = client.describe_collection(CollectionId="missing-batch")["FaceCount"]
+        assert count == len({*answered, *refused})
 
 
 @pytest.fixture
