@@ -105,6 +105,7 @@ MARKS: Sequence[tuple[str, str]] = (
     ("crime_jobs.emr.transient:", "submitter with a cluster of his own"),
     ("crime_jobs.emr.", "submitter"),
     ("crime_jobs.cloud.", "operator"),
+    ("crime_jobs.formation.", "operator"),
 )
 
 

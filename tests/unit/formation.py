@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
 from botocore.session import get_session
 from botocore.validate import ParamValidator
+
+from crime_jobs.cloud.stacks_template import parsed
 
 ACCOUNT, REGION = "123456789012", "ap-south-1"
 MODEL = get_session().get_service_model("cloudformation")
@@ -29,7 +31,8 @@ class Formation:
 
     What else can be told: `steps`, how many looks a change takes; `interrupt`, at which look Ctrl-C comes;
     `expires`, at which look the credentials have ended; `absent`, types that are said to be made and are not;
-    `leaves`, resources that a rollback forgets.
+    `leaves`, resources that a rollback forgets; `refuses`, why no change set can be made; `page`, how many
+    changes an answer holds; `files`, the templates behind addresses.
     """
 
     def __init__(self) -> None:
@@ -40,6 +43,8 @@ class Formation:
         self.leaves: set[str] = set()
         self.calls: list[str] = []
         self.steps, self.interrupt, self.expires = 1, 0, 0
+        self.refuses, self.page = "", 100
+        self.files: dict[str, str] = {}
         self.clock = datetime(2026, 11, 24, tzinfo=UTC)
 
     def __getattr__(self, name: str) -> Any:
@@ -109,28 +114,37 @@ class Formation:
                 "template": {"Resources": {}},
             }
         arn = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:changeSet/{request['ChangeSetName']}/1"
-        self.sets[arn] = {"stack": self.stacks[name], "request": request, "changes": self._changes(request)}
-        return {"Id": arn, "StackId": self.stacks[name]["StackId"]}
+        body = self.files[request["TemplateURL"]] if "TemplateURL" in request else request["TemplateBody"]
+        template, stack = deepcopy(parsed(body)), self.stacks[name]
+        self.sets[arn] = {
+            "stack": stack,
+            "request": request,
+            "template": template,
+            "changes": self._changes(stack["template"]["Resources"], template["Resources"]),
+        }
+        return {"Id": arn, "StackId": stack["StackId"]}
 
-    def _changes(self, request: Mapping[str, Any]) -> list[dict[str, Any]]:
-        now = json.loads(request["TemplateBody"])["Resources"]
-        before = self.stacks[request["StackName"]]["template"]["Resources"]
+    def _changes(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> list[dict[str, Any]]:
         found = []
         for name in sorted(now.keys() | before.keys()):
             if now.get(name) == before.get(name):
                 continue
             action = "Add" if name not in before else "Modify" if name in now else "Remove"
-            one = {"Action": action, "LogicalResourceId": name, "ResourceType": (now | before)[name]["Type"]}
+            kind = (before.get(name) or now[name])["Type"]
+            one = {"Action": action, "LogicalResourceId": name, "ResourceType": kind}
             if action == "Modify":
                 one["Replacement"] = "True"
             found.append({"Type": "Resource", "ResourceChange": one})
         return found
 
-    def on_describe_change_set(self, ChangeSetName: str) -> Any:  # noqa: N803
-        found = self.sets[ChangeSetName]
-        if not found["changes"]:
-            return {"Status": "FAILED", "StatusReason": "The submitted information didn't contain changes."}
-        return {"Status": "CREATE_COMPLETE", "Changes": found["changes"]}
+    def on_describe_change_set(self, ChangeSetName: str, NextToken: str = "0") -> Any:  # noqa: N803
+        changes = self.sets[ChangeSetName]["changes"]
+        if self.refuses or not changes:
+            reason = self.refuses or "The submitted information didn't contain changes."
+            return {"Status": "FAILED", "StatusReason": reason}
+        start, end = int(NextToken), int(NextToken) + self.page
+        more = {"NextToken": str(end)} if end < len(changes) else {}
+        return {"Status": "CREATE_COMPLETE", "Changes": changes[start:end], **more}
 
     def on_list_change_sets(self, StackName: str) -> Any:  # noqa: N803
         stack = self.find(StackName)
@@ -194,7 +208,7 @@ class Formation:
                     resource["status"] = "DELETE_COMPLETE"
             stack["StackStatus"] = "ROLLBACK_COMPLETE" if creates else "UPDATE_ROLLBACK_COMPLETE"
             return
-        stack["template"] = json.loads(found["request"]["TemplateBody"])
+        stack["template"] = found["template"]
         outputs = stack["template"].get("Outputs", {})
         stack["Outputs"] = [{"OutputKey": key, "OutputValue": f"{key}-value"} for key in outputs]
         stack["StackStatus"] = "CREATE_COMPLETE" if creates else "UPDATE_COMPLETE"

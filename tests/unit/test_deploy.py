@@ -11,8 +11,9 @@ import pytest
 
 from crime_jobs import settings as settings_module
 from crime_jobs.cli import main
-from crime_jobs.cloud import deploy_stack, stacks
-from crime_jobs.cloud.deploy_reasons import hint_of
+from crime_jobs.cloud import stacks
+from crime_jobs.formation.change import Changing, Plan
+from crime_jobs.formation.reasons import hint_of
 from tests.unit.formation import ACCOUNT, Formation, refused
 
 Command = Callable[..., tuple[int, str, str]]
@@ -39,7 +40,7 @@ def formation(monkeypatch: pytest.MonkeyPatch) -> Formation:
     monkeypatch.setattr(
         "crime_jobs.aws.client", lambda name, *_, **__: made if name == "cloudformation" else Sts()
     )
-    monkeypatch.setattr(deploy_stack.Stack.__init__, "__defaults__", (lambda _: None,))
+    monkeypatch.setattr("time.sleep", lambda _: None)
     return made
 
 
@@ -156,6 +157,27 @@ def test_dry_run_shows_what_would_be_made_and_leaves_nothing(
     assert not (tmp_path / settings_module.OUTPUTS_NAME).exists()
 
 
+def test_every_page_of_the_changes_is_shown(command: Command, formation: Formation) -> None:
+    whole = rows(command("deploy", "storage", "--dry-run")[1])
+    formation.page = 3
+    assert len(whole) > formation.page
+    assert rows(command("deploy", "storage", "--dry-run")[1]) == whole
+
+
+def test_a_stack_that_somebody_deletes_meanwhile_is_waited_for_no_longer(
+    command: Command, formation: Formation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    formation.steps = 5
+
+    def delete(_: float) -> None:
+        formation.find("crime-jobs-pune-storage")["StackStatus"] = "DELETE_COMPLETE"
+
+    monkeypatch.setattr("time.sleep", delete)
+    code, _, err = command("deploy", "storage", "--yes")
+    assert code == 1
+    assert "Somebody deletes stack crime-jobs-pune-storage" in err
+
+
 def test_no_change_says_so(command: Command) -> None:
     command("deploy", "storage", "--yes")
     code, out, _ = command("deploy", "storage", "--yes")
@@ -217,8 +239,8 @@ def test_nothing_is_removed_by_looking_or_before_somebody_agreed(
 def test_the_empty_stack_of_another_deployment_that_waits_stays(
     command: Command, formation: Formation
 ) -> None:
-    theirs = deploy_stack.Stack(settings_module.load("pune", needs=()), "crime-jobs-pune-storage", print)
-    plan = theirs.plan('{"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}}', {}, {})
+    theirs = Changing(settings_module.load("pune", needs=()), "crime-jobs-pune-storage", print)
+    plan = theirs.plan({"TemplateBody": '{"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}}'}, {}, {})
     assert plan is not None
     assert command("deploy", "storage", "--dry-run")[0] == 0
     assert formation.find("crime-jobs-pune-storage")["StackStatus"] == "REVIEW_IN_PROGRESS"
@@ -327,8 +349,8 @@ def test_data_is_not_lost_by_yes_alone(command: Command, formation: Formation) -
 )
 def test_records_and_subscriptions_are_not_lost_by_yes_alone(kind: str) -> None:
     row = {"resource": "R", "type": kind, "id": "r"}
-    assert deploy_stack.Plan("a", "s", [{**row, "action": "remove"}]).loses
-    assert not deploy_stack.Plan("a", "s", [{**row, "action": "modify"}]).loses
+    assert Plan("a", "s", [{**row, "action": "remove"}]).loses
+    assert not Plan("a", "s", [{**row, "action": "modify"}]).loses
 
 
 def test_nobody_there_to_answer_is_wrong_usage(command: Command, formation: Formation) -> None:

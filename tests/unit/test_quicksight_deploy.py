@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from botocore.stub import ANY
 from typer import Exit
 
 from crime_jobs import cli
-from crime_jobs.adhoc.quicksight import deploy, rules, stack
+from crime_jobs.adhoc.quicksight import deploy, rules
 from crime_jobs.adhoc.quicksight.settings import of
 from crime_jobs.adhoc.quicksight.template import template
 from crime_jobs.errors import AwsRefused, BadInput, Interrupted, JobFailed, WrongUsage
+from crime_jobs.formation.change import Plan
 from tests.conftest import ROOT
-from tests.unit.quicksight_aws import SETTINGS, TIME, TOLD, Stubs, clients, silent, stubs, subscribed
+from tests.unit.formation import Formation
+from tests.unit.quicksight_aws import SETTINGS, TOLD, Stubs, clients, silent, stubs, subscribed
 from tests.unit.quicksight_model import ACCOUNT, GROUP, REGION
 
 __all__ = ["clients", "stubs"]
@@ -121,191 +123,118 @@ def test_boundaries_that_lack_a_state_are_refused(rules_file: Path, body: str | 
         prepared(rules_file, boundaries=str(path))
 
 
-STACK = "arn:aws:cloudformation:ap-south-1:123456789012:stack/crime-jobs-quicksight/1"
-CHANGES = "arn:aws:cloudformation:ap-south-1:123456789012:changeSet/c/1"
+STACK = "crime-jobs-quicksight"
 
 
-def stack_is(stubs: Stubs, status: str | None, **more: Any) -> None:
-    cloud = stubs["cloudformation"]
-    if status is None:
-        message = "Stack with id crime-jobs-quicksight does not exist"
-        cloud.add_client_error("describe_stacks", "ValidationError", message, 400)
-    else:
-        one = {"StackName": "crime-jobs-quicksight", "CreationTime": TIME, "StackStatus": status} | more
-        cloud.add_response("describe_stacks", {"Stacks": [one]})
+class Bucket:
+    """S3, which puts what is uploaded where CloudFormation finds it."""
 
+    meta = SimpleNamespace(partition="aws")
 
-def planned(stubs: Stubs, kind: str, sent: deploy.Deployment) -> None:
-    expected = {
-        "StackName": "crime-jobs-quicksight",
-        "ChangeSetName": ANY,
-        "ChangeSetType": kind,
-        "Capabilities": ["CAPABILITY_IAM"],
-        "Parameters": [{"ParameterKey": k, "ParameterValue": v} for k, v in sent.parameters.items()],
-        "Tags": ANY,
-        "TemplateURL": f"https://crime-artifacts.s3.{REGION}.amazonaws.com/{sent.template_key}",
-    }
-    cloud = stubs["cloudformation"]
-    cloud.add_response("create_change_set", {"Id": CHANGES, "StackId": STACK}, expected)
+    def __init__(self, found: dict[str, str]) -> None:
+        self._found = found
 
-
-def change_set(stubs: Stubs, status: str, **more: Any) -> None:
-    answer = {"Status": status} | more
-    stubs["cloudformation"].add_response("describe_change_set", answer, {"ChangeSetName": CHANGES})
-
-
-def event(number: int, resource: str, status: str, reason: str = "") -> dict[str, Any]:
-    return {
-        "StackId": STACK,
-        "EventId": str(number),
-        "StackName": "crime-jobs-quicksight",
-        "LogicalResourceId": resource,
-        "ResourceStatus": status,
-        "ResourceStatusReason": reason,
-        "Timestamp": TIME,
-    }
-
-
-def events(stubs: Stubs, *found: dict[str, Any]) -> None:
-    answer = {"StackEvents": list(found)[::-1]}
-    stubs["cloudformation"].add_response("describe_stack_events", answer, {"StackName": STACK})
-
-
-def resources(stubs: Stubs, *ids: str) -> None:
-    found = [
-        {
-            "LogicalResourceId": f"Part{i}",
-            "PhysicalResourceId": one,
-            "ResourceType": "AWS::QuickSight::Theme",
-            "ResourceStatus": "CREATE_COMPLETE",
-            "LastUpdatedTimestamp": TIME,
-        }
-        for i, one in enumerate(ids)
-    ]
-    stubs["cloudformation"].add_response("list_stack_resources", {"StackResourceSummaries": found})
-
-
-def uploaded(stubs: Stubs, sent: deploy.Deployment) -> None:
-    for name in (*(f"{sent.prefix}/{name}" for name in sent.files), sent.template_key):
-        stubs["s3"].add_response(
-            "put_object",
-            {},
-            {"Bucket": "crime-artifacts", "Key": name, "Body": ANY},
-        )
-
-
-Begin = Callable[..., tuple[deploy.Deploying, stack.Plan | None, list[str]]]
+    def put_object(self, Bucket: str, Key: str, Body: bytes) -> None:  # noqa: N803
+        self._found[f"https://{Bucket}.s3.{REGION}.amazonaws.com/{Key}"] = Body.decode()
 
 
 @pytest.fixture
-def begin(stubs: Stubs, rules_file: Path) -> Begin:
-    """Deploy up to the change set, of a stack that is not there, or in a state."""
+def formation(clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Formation:
+    made = Formation()
+    monkeypatch.setitem(clients, "cloudformation", made)
+    monkeypatch.setitem(clients, "s3", Bucket(made.files))
+    return made
 
-    def begun(
-        state: str | None = None, *answers: tuple[str, dict[str, Any]]
-    ) -> tuple[deploy.Deploying, stack.Plan | None, list[str]]:
-        sent, said = prepared(rules_file), list[str]()
+
+Begin = Callable[[], tuple[deploy.Deploying, Plan | None, list[str]]]
+
+
+@pytest.fixture
+def begin(stubs: Stubs, formation: Formation, rules_file: Path) -> Begin:
+    """Deploy up to the change set."""
+
+    def begun() -> tuple[deploy.Deploying, Plan | None, list[str]]:
+        said: list[str] = []
+        stubs["sts"].add_response("get_caller_identity", {"Account": ACCOUNT})
         subscribed(stubs)
-        uploaded(stubs, sent)
-        stack_is(stubs, state)
-        planned(stubs, "CREATE" if state is None else "UPDATE", sent)
-        for ended, more in answers or (("CREATE_IN_PROGRESS", {}), ("CREATE_COMPLETE", {})):
-            change_set(stubs, ended, **more)
-            if ended == "FAILED":
-                stubs["cloudformation"].add_response("delete_change_set", {}, {"ChangeSetName": CHANGES})
-        work = deploy.Deploying(SETTINGS, of(SETTINGS), sent, said.append)
+        work = deploy.Deploying(SETTINGS, of(SETTINGS), prepared(rules_file), said.append)
         return work, work.plan(), said
 
     return begun
 
 
-def test_a_stack_is_planned_made_and_followed(stubs: Stubs, begin: Begin) -> None:
-    change = {
-        "LogicalResourceId": "Theme",
-        "ResourceType": "AWS::QuickSight::Theme",
-        "Action": "Modify",
-        "Replacement": "True",
-    }
-    work, plan, said = begin(
-        "UPDATE_COMPLETE", ("CREATE_COMPLETE", {"Changes": [{"ResourceChange": change}]})
-    )
-    assert plan
-    assert plan.rows == [
-        {"resource": "Theme", "type": "AWS::QuickSight::Theme", "action": "modify", "replaces": True}
-    ]
-    old, first, second = (
-        event(1, "Old", "X"),
-        event(2, "A", "CREATE_COMPLETE"),
-        event(3, "B", "CREATE_COMPLETE"),
-    )
-    events(stubs, old)
-    stubs["cloudformation"].add_response("execute_change_set", {}, {"ChangeSetName": CHANGES})
-    stack_is(stubs, "UPDATE_IN_PROGRESS")
-    events(stubs, old, first)
-    stack_is(stubs, "UPDATE_COMPLETE")
-    events(stubs, old, first, second)
-    resources(stubs, "crime-jobs-theme")
-    stack_is(stubs, "UPDATE_COMPLETE", Outputs=[{"OutputKey": "DashboardUrl", "OutputValue": "https://x"}])
-    (row,) = work.finish(plan)
-    assert row["id"] == "crime-jobs-theme"
-    assert said[-3:] == ["A: create_complete", "B: create_complete", "https://x"]  # nothing of before
+def deployed(begin: Begin) -> tuple[list[dict[str, Any]], list[str]]:
+    """Deploy to the end; what is there then, and what was told."""
+    work, plan, said = begin()
+    return work.finish(plan), said
 
 
-def test_the_first_failure_is_told_first(stubs: Stubs, begin: Begin) -> None:
-    work, plan, _ = begin()
+def test_a_stack_is_planned_made_and_followed(formation: Formation, begin: Begin, rules_file: Path) -> None:
+    rows, said = deployed(begin)
+    parts = template()["Resources"]
+    assert {row["resource"]: row["type"] for row in rows} == {k: v["Type"] for k, v in parts.items()}
+    assert said[-2] == f"{STACK}: {len(parts)}/{len(parts)} {max(parts)}: create_complete"
+    assert said[-1] == "DashboardUrl-value"
+    stack = formation.find(STACK)
+    given = {one["ParameterKey"]: one["ParameterValue"] for one in stack["parameters"]}
+    assert given == prepared(rules_file).parameters
+    assert {"Key": "environment", "Value": "aws"} in stack["Tags"]
+
+
+def test_a_second_deployment_changes_what_differs(formation: Formation, begin: Begin) -> None:
+    deployed(begin)
+    formation.find(STACK)["template"]["Resources"]["Theme"]["Properties"] = {}
+    work, plan, said = begin()
     assert plan
-    events(stubs)
-    stubs["cloudformation"].add_response("execute_change_set", {})
-    stack_is(stubs, "ROLLBACK_COMPLETE")
-    events(
-        stubs,
-        event(1, "Theme", "CREATE_FAILED", "Resource creation cancelled"),
-        event(2, "Dashboard", "CREATE_FAILED", "Invalid column year."),
-        event(3, "Analysis", "CREATE_FAILED", "later"),
-    )
+    assert [(row["resource"], row["action"]) for row in plan.rows] == [("Theme", "replace")]
+    work.finish(plan)
+    told = [line for line in said if line.startswith(f"{STACK}: ")]
+    assert told == [f"{STACK}: 1/1 Theme: create_complete"]  # nothing of before
+
+
+def test_the_first_failure_is_told_first(formation: Formation, begin: Begin) -> None:
+    formation.fails = {"Dashboard": "Invalid column year.", "HotSpots": "later"}
     with pytest.raises(JobFailed) as failed:
-        work.finish(plan)
-    assert failed.value.message.startswith(
-        "Dashboard: Invalid column year. Stack crime-jobs-quicksight is ROLL"
+        deployed(begin)
+    assert failed.value.message == (
+        "Dashboard (AWS::QuickSight::Dashboard): Invalid column year. "
+        f"All that stack {STACK} had made is removed again."
     )
     assert failed.value.exit_code == 1
+    assert formation.stacks[STACK]["StackStatus"] == "DELETE_COMPLETE"
 
 
-def test_what_is_said_to_be_made_and_is_not_is_a_failure(stubs: Stubs, begin: Begin) -> None:
+def test_what_is_said_to_be_made_and_is_not_is_a_failure(formation: Formation, begin: Begin) -> None:
     """LocalStack's free edition says CREATE_COMPLETE for QuickSight, with the physical id ``unknown``."""
+    formation.absent = {"AWS::QuickSight::Theme", "AWS::QuickSight::Dashboard"}
+    with pytest.raises(JobFailed, match="Dashboard of stack .* was not made.*in all 2 of") as failed:
+        deployed(begin)
+    assert "has no QuickSight" in failed.value.hint
+
+
+def test_nothing_to_change_is_no_failure(formation: Formation, begin: Begin) -> None:
+    rows, _ = deployed(begin)
     work, plan, _ = begin()
-    assert plan
-    events(stubs)
-    stubs["cloudformation"].add_response("execute_change_set", {})
-    stack_is(stubs, "CREATE_COMPLETE")
-    events(stubs, event(1, "Theme", "CREATE_COMPLETE"))
-    resources(stubs, "unknown", "unknown")
-    with pytest.raises(JobFailed, match="Part0 was not made, nor 1 others"):
-        work.finish(plan)
-
-
-def test_nothing_to_change_is_no_failure(stubs: Stubs, begin: Begin) -> None:
-    reason = "The submitted information didn't contain changes. Submit different information."
-    work, plan, _ = begin("CREATE_COMPLETE", ("FAILED", {"StatusReason": reason}))
     assert plan is None
-    resources(stubs, "crime-jobs-theme")
-    stack_is(stubs, "CREATE_COMPLETE")
-    assert len(work.finish(None)) == 1
+    assert not formation.sets
+    assert work.finish(None) == rows
 
 
-def test_a_change_set_that_cannot_be_made_says_why(begin: Begin) -> None:
+def test_a_change_set_that_cannot_be_made_says_why(formation: Formation, begin: Begin) -> None:
+    formation.refuses = "Parameters: [ViewerArn] must"
     with pytest.raises(AwsRefused, match="No change set .*: Parameters: .ViewerArn. must"):
-        begin(None, ("FAILED", {"StatusReason": "Parameters: [ViewerArn] must"}))
+        begin()
+    assert not formation.sets
 
 
 @pytest.mark.parametrize("state", ["ROLLBACK_COMPLETE", "UPDATE_IN_PROGRESS"])
-def test_a_stack_that_is_stuck_or_busy_is_left_alone(stubs: Stubs, rules_file: Path, state: str) -> None:
-    sent = prepared(rules_file)
-    subscribed(stubs)
-    uploaded(stubs, sent)
-    stack_is(stubs, state)
-    with pytest.raises(AwsRefused, match=f"is {state}"):
-        deploy.Deploying(SETTINGS, of(SETTINGS), sent, silent).plan()
+def test_a_stack_that_is_stuck_or_busy_is_left_alone(formation: Formation, begin: Begin, state: str) -> None:
+    deployed(begin)
+    formation.find(STACK)["StackStatus"] = state
+    formation.calls.clear()
+    with pytest.raises(JobFailed, match=state):
+        begin()
+    assert set(formation.calls) == {"DescribeStacks"}
 
 
 def test_principals_of_another_account_are_refused_before_anything_is_sent(rules_file: Path) -> None:
@@ -332,52 +261,16 @@ def test_a_dry_run_sends_nothing_and_nobody_there_to_answer_is_told_before(
     assert "Nobody is there to answer" in capsys.readouterr().err
 
 
-def test_ctrl_c_leaves_cloudformation_to_it(
-    stubs: Stubs, begin: Begin, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    work, plan, _ = begin()
-    assert plan
-    events(stubs)
-    stubs["cloudformation"].add_response("execute_change_set", {})
-    stack_is(stubs, "CREATE_IN_PROGRESS")
-    events(stubs)
-
-    def interrupt(_: float) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("time.sleep", interrupt)
-    with pytest.raises(Interrupted, match="CloudFormation goes on with stack crime-jobs-quicksight") as ended:
-        work.finish(plan)
+def test_ctrl_c_leaves_cloudformation_to_it(formation: Formation, begin: Begin) -> None:
+    formation.steps, formation.interrupt = 3, 2
+    with pytest.raises(Interrupted, match=f"CloudFormation goes on with stack {STACK}") as ended:
+        deployed(begin)
     assert ended.value.exit_code == 130
-
-
-def test_every_page_of_the_changes_is_shown(stubs: Stubs, begin: Begin) -> None:
-    pages = [
-        {"Changes": [{"ResourceChange": {"LogicalResourceId": name, "ResourceType": "T", "Action": "Add"}}]}
-        for name in ("First", "Second")
-    ]
-    stub = stubs["cloudformation"]
-    original = stub.add_response
-
-    def add(method: str, *rest: Any) -> None:
-        original(method, *rest)
-        if method == "describe_change_set":
-            original(
-                method, {"Status": "CREATE_COMPLETE"} | pages[1], {"ChangeSetName": CHANGES, "NextToken": "2"}
-            )
-
-    stub.add_response = add
-    _, plan, _ = begin(None, ("CREATE_COMPLETE", pages[0] | {"NextToken": "2"}))
-    assert plan
-    assert [row["resource"] for row in plan.rows] == ["First", "Second"]
 
 
 @pytest.mark.parametrize("answer", [False, KeyboardInterrupt])
 def test_changes_that_are_not_wanted_are_discarded(
-    stubs: Stubs,
-    begin: Begin,
-    monkeypatch: pytest.MonkeyPatch,
-    answer: bool | type[BaseException],
+    formation: Formation, begin: Begin, monkeypatch: pytest.MonkeyPatch, answer: bool | type[BaseException]
 ) -> None:
     from crime_jobs import cli_quicksight
 
@@ -389,6 +282,7 @@ def test_changes_that_are_not_wanted_are_discarded(
     work, plan, _ = begin()
     assert plan
     monkeypatch.setattr("typer.confirm", confirm)
-    stubs["cloudformation"].add_response("delete_change_set", {}, {"ChangeSetName": CHANGES})
     with pytest.raises((Exit, KeyboardInterrupt)):
         cli_quicksight._confirmed(lambda: work.stack.discard(plan.arn))
+    assert not formation.sets
+    assert formation.stacks[STACK]["StackStatus"] == "DELETE_COMPLETE"

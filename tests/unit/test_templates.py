@@ -19,6 +19,7 @@ from crime_jobs.cloud import stacks_template
 from crime_jobs.cloud.stacks import STREAMS
 from crime_jobs.emr._schedule_table import Table
 from crime_jobs.emr.cluster import ClusterSpec
+from crime_jobs.formation.stack import LARGEST_INLINE
 from crime_jobs.model.faces import FaceSettings
 from crime_jobs.model.streams import StreamSettings
 from crime_jobs.settings import VARIABLES
@@ -240,7 +241,7 @@ def test_keys_turn_and_stay_when_their_stack_goes() -> None:
 
 def test_no_template_is_too_large_to_be_sent_as_it_is() -> None:
     for stream in STREAMS:
-        assert len(stacks_template.load(stream.name).body) <= stacks_template.LARGEST_INLINE
+        assert len(stacks_template.load(stream.name).body) <= LARGEST_INLINE
 
 
 def test_a_file_of_the_lake_or_the_landing_that_was_deleted_can_be_had_back_for_a_while() -> None:

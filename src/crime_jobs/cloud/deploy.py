@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from crime_jobs import aws
 from crime_jobs.cloud import stacks, stacks_template
-from crime_jobs.cloud.deploy_stack import Plan, Row, Stack, Tell
-from crime_jobs.cloud.stacks_template import LARGEST_INLINE, Template
+from crime_jobs.cloud.stacks_template import Template
 from crime_jobs.errors import CrimeJobsError, WrongUsage
+from crime_jobs.formation.change import Changing, Plan
+from crime_jobs.formation.following import Tell
+from crime_jobs.formation.stack import LARGEST_INLINE, Row
 from crime_jobs.settings import Settings
 
 #: How a stack ended.
@@ -134,8 +136,8 @@ class Deployment:
         whole = stacks_template.load(stream.name)
         return stacks_template.reduced(whole, self._told.without, self._values(stream, whole)[0])
 
-    def _stack(self, stream: str) -> Stack:
-        return Stack(self._settings, stacks.stack_name(self._settings.env, stream), self._tell)
+    def _stack(self, stream: str) -> Changing:
+        return Changing(self._settings, stacks.stack_name(self._settings.env, stream), self._tell)
 
     def _plan(self, stream: stacks.Stream) -> Preview:
         stack, template = self._stack(stream.name), self._template(stream)
@@ -148,7 +150,7 @@ class Deployment:
             note = "An earlier try left it ROLLBACK_COMPLETE: it would be removed and made anew."
             return Preview(stream.name, stack.name, None, _all(template), note, anew=True)
         tags = stacks.tags(self._settings.env, stream.name, self._told.owner)
-        plan = stack.plan(template.body, values, tags)
+        plan = stack.plan({"TemplateBody": template.body}, values, tags)
         if plan is None:
             return Preview(stream.name, stack.name, None, [], "Nothing would change.")
         return Preview(stream.name, stack.name, plan, plan.rows)
@@ -198,6 +200,7 @@ class Deployment:
                 return
             try:
                 stack.execute(found.plan)
+                stack.made("write them into deploy.without of the section.")
             except CrimeJobsError:
                 self._say_the_rest(number)
                 raise

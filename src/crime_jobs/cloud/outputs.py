@@ -9,9 +9,9 @@ from typing import Any
 
 from crime_jobs import aws
 from crime_jobs.cloud import stacks
-from crime_jobs.cloud.deploy_stack import Row, Stack
 from crime_jobs.cloud.stacks_template import load
 from crime_jobs.errors import JobFailed
+from crime_jobs.formation.stack import Row, Stack
 from crime_jobs.settings import OUTPUTS_NAME, TABLES, VARIABLES, Settings
 
 _HEAD = (
@@ -30,7 +30,7 @@ def read(settings: Settings) -> dict[str, dict[str, str]]:
     """
     found = {}
     for stream in stacks.STREAMS:
-        stack = Stack(settings, stacks.stack_name(settings.env, stream.name), lambda _: None)
+        stack = Stack(settings, stacks.stack_name(settings.env, stream.name))
         if outputs := stack.outputs():
             found[stream.name] = outputs
     return found

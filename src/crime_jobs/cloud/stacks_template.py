@@ -15,10 +15,6 @@ from crime_jobs.errors import WrongUsage
 
 Document = dict[str, Any]
 
-#: A larger template has to be in S3
-#: (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html).
-LARGEST_INLINE = 51_200
-
 
 @dataclass(frozen=True)
 class Template:

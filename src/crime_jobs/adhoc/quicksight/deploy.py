@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -15,15 +14,16 @@ from crime_jobs import aws
 from crime_jobs.adhoc.quicksight import rules as rules_module
 from crime_jobs.adhoc.quicksight.datasets import RULED
 from crime_jobs.adhoc.quicksight.rules import Rule
-from crime_jobs.adhoc.quicksight.service import Account, pause
+from crime_jobs.adhoc.quicksight.service import Account
 from crime_jobs.adhoc.quicksight.settings import QuickSightSettings, files_of, parameters
-from crime_jobs.adhoc.quicksight.stack import LARGEST_INLINE, Plan, Stack
 from crime_jobs.adhoc.quicksight.template import BOUNDARIES, MANIFEST, RULES
 from crime_jobs.errors import BadInput, WrongUsage
+from crime_jobs.formation.change import Changing, Plan
+from crime_jobs.formation.following import Tell
+from crime_jobs.formation.stack import LARGEST_INLINE, Row
 from crime_jobs.model import places
 from crime_jobs.settings import Settings
 
-Tell = Callable[[str], None]
 _TAGS = {"project": "crime-jobs", "stream": "adhoc"}
 
 
@@ -149,21 +149,12 @@ class Deploying:
         What `prepare` put together.
     tell
         Told of what is done.
-    sleep
-        Waits, in seconds.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        told: QuickSightSettings,
-        sent: Deployment,
-        tell: Tell,
-        sleep: Callable[[float], None] = pause,
-    ) -> None:
+    def __init__(self, settings: Settings, told: QuickSightSettings, sent: Deployment, tell: Tell) -> None:
         self._settings, self._told, self._sent, self._tell = settings, told, sent, tell
         self.account = Account(settings)
-        self.stack = Stack(settings, told.stack, tell, sleep)
+        self.stack = Changing(settings, told.stack, tell)
 
     def plan(self) -> Plan | None:
         """Check the account, upload the files, and make the change set.
@@ -179,6 +170,8 @@ class Deploying:
             If there is no QuickSight, or AWS refuses.
         WrongUsage
             If a principal is of another account.
+        JobFailed
+            If the stack can't be changed now.
         """
         for name in ("ViewerArn", "AuthorArn", "OwnerArn"):
             arn = self._sent.parameters[name]
@@ -211,7 +204,7 @@ class Deploying:
         host = f"{self._sent.bucket}.s3.{self.account.region}.{_suffix(s3)}"
         return {"TemplateURL": f"https://{host}/{self._sent.template_key}"}
 
-    def finish(self, plan: Plan | None) -> list[dict[str, Any]]:
+    def finish(self, plan: Plan | None) -> list[Row]:
         """Execute the change set, and say what is there.
 
         Parameters
@@ -231,7 +224,7 @@ class Deploying:
         """
         if plan:
             self.stack.execute(plan)
-        rows = self.stack.made()
+        rows = self.stack.made("LocalStack's free edition has no QuickSight.")
         url = self.stack.outputs().get("DashboardUrl")
         if url:
             self._tell(url)

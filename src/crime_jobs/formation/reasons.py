@@ -16,7 +16,7 @@ _HINTS = (
     (
         r"already exists|AlreadyExists|ResourceInUse|already owned|already in use",
         "The name is taken: by hand, or by another environment. `crime-jobs inventory` shows what is there; "
-        "remove it, or choose another deploy.name for this environment.",
+        "remove it, or choose another name for this environment (deploy.name, quicksight.name).",
     ),
     (
         r"limit ?exceeded|quota|maximum number|TooMany|exceeds the (account )?limit",
