@@ -25,7 +25,7 @@ from crime_jobs.stream import alerts
 from crime_jobs.stream.alert_ledger import Claimed
 from crime_jobs.stream.alert_outbox import BATCH, THREADS, WAIT, Outbox, Topic, longest_call
 from crime_jobs.stream.alert_rules import Grave, RepeatLocation, Rules, Surge
-from crime_jobs.stream.alert_windows import Entry, full
+from crime_jobs.stream.alert_windows import Entry, Series, Windows, full
 from tests.conftest import DATA, make_settings
 from tests.unit.fir_alerts import NOON, SECRET, Died, World, fir
 
@@ -96,6 +96,21 @@ def test_the_same_fir_over_and_over_is_no_surge_and_a_zero_fir_and_its_own_are_o
     assert tell(World(PLACE), (zero, NOON), (own, NOON + MINUTE), (fir(2), NOON + MINUTE)) == []
     (told,) = tell(World(PLACE), (zero, NOON), (own, NOON), (fir(2), NOON), (fir(3), NOON))
     assert (told["location_cell"], told["count"]) == ("tuuxyz1", 3)
+
+
+def test_a_grave_offence_is_on_its_way_before_anything_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World({**SURGE, **GRAVE})
+    worker, outbox = world.worker()
+    seen: list[int] = []
+
+    def add(_windows: Windows, _added: object) -> dict[Series, list[Entry]]:
+        outbox.send()
+        seen.append(len(world.topic.delivered))
+        return {}
+
+    monkeypatch.setattr(Windows, "add", add)
+    worker.handle([(fir(is_grave=True), NOON)])
+    assert seen == [1]
 
 
 def test_sns_down_stalls_nobody_and_loses_nothing() -> None:

@@ -82,7 +82,10 @@ class Alerts:
         Exception
             Whatever DynamoDB refuses with in a way that does not pass: then the FIRs are not handled.
         """
-        found = [*self._grave(events), *self._counted(events)]
+        self._tell(self._grave(events))  # they are on their way while the others are counted
+        self._tell(self._counted(events))
+
+    def _tell(self, found: Iterable[Alert]) -> None:
         new = {alert.key: alert for alert in found if alert.key not in self._known}
         if new:
             self._send(self._ledger.claim([*new.values()]))
