@@ -81,7 +81,7 @@ def watchers(task: str, run: str = "") -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter(["cmdline"]):
         words = " ".join(process.info["cmdline"] or ())
-        if "crime_jobs.migrate._watch" in words and f'"{task}"' in words and run in words:
+        if "crime_jobs.migrate._watching" in words and f'"{task}"' in words and run in words:
             assert CANARY not in words
             found.append(process)
     return found

@@ -13,7 +13,7 @@ import pytest
 from crime_jobs.errors import AwsRefused, CrimeJobsError, JobFailed
 from crime_jobs.migrate import _lease, notify
 from crime_jobs.migrate._outcome import outcome_of
-from crime_jobs.migrate._watch import listen
+from crime_jobs.migrate._watching import listen
 from crime_jobs.migrate.ledger import Ledger
 
 RUN = "run#2026-11-24T07:31:15+00:00#0123456789ab"

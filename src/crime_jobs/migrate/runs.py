@@ -14,8 +14,8 @@ A run is an entry of the ledger, ``run#<started>#<id>``:
     Where it ran, who is told, and how it is run again.
 
 Who notes an end: the run itself, after Ctrl-C and SIGTERM too; if it was killed, its watcher
-(`crime_jobs.migrate._watch`); if that was killed with it, the next run of the task, whatever its kind, once
-the lease has run out (`crime_jobs.migrate._lease`). Each of them writes only where the state is still
+(`crime_jobs.migrate._watching`); if that was killed with it, the next run of the task, whatever its kind,
+once the lease has run out (`crime_jobs.migrate._lease`). Each of them writes only where the state is still
 ``running``. A run that was killed before it had an entry is known by its lease only, and nobody tells of it.
 """
 
