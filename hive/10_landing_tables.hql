@@ -4,7 +4,7 @@
 
 -- The files stand in one folder a layout, their copies made by `crime-jobs hive` (docs/hive.md).
 -- Hive skips the header line, Spark does not: ask the views, they are right in both.
-USE crime;
+USE ${hivevar:database};
 
 DROP TABLE IF EXISTS landing_ipc_2001_csv;
 

@@ -1,7 +1,7 @@
 -- External tables over the lake, Parquet
 -- Made by `python -m crime_jobs.hivesql`: change the model and run that, not this file.
 -- Dropping an external table leaves its files where they are.
-USE crime;
+USE ${hivevar:database};
 
 DROP TABLE IF EXISTS crime_facts;
 

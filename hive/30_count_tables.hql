@@ -3,12 +3,12 @@
 -- statement takes over the files that lie there, and dropping the table lets Hive clear them away.
 -- The LOCATION is needed: without it Spark refuses a folder that is not empty. With it Spark counts
 -- the table as external and leaves the old files, but reads no partition that was not loaded since.
-USE crime;
+USE ${hivevar:database};
 
 CREATE TABLE IF NOT EXISTS crime_counts (cases bigint)
 PARTITIONED BY (year int)
 STORED AS PARQUET
-LOCATION '${hivevar:warehouse}/crime.db/crime_counts';
+LOCATION '${hivevar:warehouse}/${hivevar:database}.db/crime_counts';
 
 DROP TABLE crime_counts;
 
@@ -23,12 +23,12 @@ CREATE TABLE crime_counts (
 COMMENT 'Cases of one district, year and crime group; groups overlap, so never sum over them'
 PARTITIONED BY (year int COMMENT 'calendar year')
 STORED AS PARQUET
-LOCATION '${hivevar:warehouse}/crime.db/crime_counts';
+LOCATION '${hivevar:warehouse}/${hivevar:database}.db/crime_counts';
 
 CREATE TABLE IF NOT EXISTS women_counts (cases bigint)
 PARTITIONED BY (year int)
 STORED AS PARQUET
-LOCATION '${hivevar:warehouse}/crime.db/women_counts';
+LOCATION '${hivevar:warehouse}/${hivevar:database}.db/women_counts';
 
 DROP TABLE women_counts;
 
@@ -42,12 +42,12 @@ CREATE TABLE women_counts (
 COMMENT 'Crimes against women of one state, year and group; groups overlap, so never sum over them'
 PARTITIONED BY (year int COMMENT 'calendar year')
 STORED AS PARQUET
-LOCATION '${hivevar:warehouse}/crime.db/women_counts';
+LOCATION '${hivevar:warehouse}/${hivevar:database}.db/women_counts';
 
 CREATE TABLE IF NOT EXISTS traffic_counts (cases bigint)
 PARTITIONED BY (year int)
 STORED AS PARQUET
-LOCATION '${hivevar:warehouse}/crime.db/traffic_counts';
+LOCATION '${hivevar:warehouse}/${hivevar:database}.db/traffic_counts';
 
 DROP TABLE traffic_counts;
 
@@ -63,4 +63,4 @@ CREATE TABLE traffic_counts (
 COMMENT 'Road accidents of one place and year by slot of the day and by month'
 PARTITIONED BY (year int COMMENT 'calendar year')
 STORED AS PARQUET
-LOCATION '${hivevar:warehouse}/crime.db/traffic_counts';
+LOCATION '${hivevar:warehouse}/${hivevar:database}.db/traffic_counts';

@@ -1,7 +1,7 @@
 -- Fills the tables of counts from the facts, to be run again after each run of the jobs
 -- The partition of each year is replaced. A year that the facts no longer have would keep its old one:
 -- run 30_count_tables before this then.
-USE crime;
+USE ${hivevar:database};
 
 SET hive.exec.dynamic.partition=true;
 SET hive.exec.dynamic.partition.mode=nonstrict;

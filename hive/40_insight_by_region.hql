@@ -2,7 +2,7 @@
 -- Variables, all optional: year (else the latest), crime_group (all_ipc), place_level (state, or district).
 -- Districts are ranked among districts: railway police and special units are listed without a rank.
 -- Computed from crime_counts, so from the facts, the mart crime_by_region has the same figures.
-USE crime;
+USE ${hivevar:database};
 
 -- Cases, rate, rank and magnitude
 SELECT

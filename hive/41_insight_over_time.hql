@@ -4,7 +4,7 @@
 -- A series breaks in 2014 where its heads changed, and for the two states that were one before: a break
 -- is marked, not bridged. A change of less than 5 percent either way is steady.
 -- Computed from crime_counts, so from the facts, the mart crime_by_period has the same figures.
-USE crime;
+USE ${hivevar:database};
 
 -- Cases, change and trend by year
 SELECT

@@ -4,7 +4,7 @@
 -- The group core_seven compares over all years. The source table of 2014 is wider (see scope), so
 -- all_in_scope breaks there. The rate is for 100,000 persons, not women: the census file has persons.
 -- Computed from women_counts, so from the facts, the mart crimes_against_women has the same figures.
-USE crime;
+USE ${hivevar:database};
 
 -- Cases, rate, change and trend by group and year
 SELECT

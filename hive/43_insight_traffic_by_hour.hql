@@ -2,7 +2,7 @@
 -- Variables, both optional: state_code (else IN, the country), year (else the latest).
 -- Andhra Pradesh is undivided here in all years, 2014 too.
 -- Computed from traffic_counts, so from the facts, the mart traffic_by_time_of_day has the same figures.
-USE crime;
+USE ${hivevar:database};
 
 -- Accidents and share by slot
 SELECT

@@ -2,7 +2,7 @@
 -- Variables, both optional: state_code (else IN, the country), year (else the latest).
 -- Months differ in length: cases_per_day compares them.
 -- Computed from traffic_counts, so from the facts, the mart traffic_by_month has the same figures.
-USE crime;
+USE ${hivevar:database};
 
 -- Accidents, share and accidents a day by month
 SELECT

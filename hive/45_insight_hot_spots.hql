@@ -3,7 +3,7 @@
 -- High: at least 10 cases, and 95 percent of the districts of the year have fewer. Rising: up by half or
 -- more in three years from at least 50 cases, no year of decline. No rise is seen across the break of 2014.
 -- Computed from crime_counts, so from the facts, the mart hot_spots has the same figures.
-USE crime;
+USE ${hivevar:database};
 
 -- Districts that are high, rising or both
 SELECT

@@ -2,7 +2,7 @@
 -- Variables, all optional: state_a and state_b (codes, else IN-TN and IN-KL), year (else the latest).
 -- Rates compare states, cases do not. Where a rate is empty the population of that year is not known
 -- (Andhra Pradesh and Telangana from 2014 on).
-USE crime;
+USE ${hivevar:database};
 
 -- Every crime group in both states
 SELECT

@@ -1,6 +1,6 @@
 -- How far the figures can be trusted: every check, every discrepancy, and the facts against the files
 -- Needs the landing tables of 10_landing_tables besides the lake.
-USE crime;
+USE ${hivevar:database};
 
 -- Checks and how many comparisons each made
 SELECT check_name, status, count(*) AS comparisons

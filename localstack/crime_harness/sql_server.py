@@ -19,6 +19,7 @@ from crime_harness.places import ROOT, Places
 from crime_harness.stack import NOT_PASSED_ON, client
 from crime_harness.supervisor import Server, State, Supervisor
 from crime_jobs.errors import JobFailed, WrongUsage
+from crime_jobs.model.names import DATABASE
 from crime_jobs.model.tables import TABLES
 from crime_jobs.settings import read_env_file
 from crime_jobs.spark import read_properties
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 NAME = "sql-server"
 #: Hive's own, which clients take where none is said.
 DEFAULT_PORT = 10000
-
-#: The database of ``hive/``; written here, since `crime_jobs.hivesql` imports Spark.
-DATABASE = "crime"
 
 #: Least memory with which the whole sample can be joined and sorted; the process comes to about 900 MB.
 _MEMORY = "1g"

@@ -13,10 +13,9 @@ from crime_jobs.cli_options import DryRun, Env, Output, Profile, Region, setting
 if TYPE_CHECKING:
     from crime_jobs.migrate.dms import View
 
-Task = Annotated[str, typer.Argument(help="Identifier of the replication task.")]
-
-#: As in `crime_jobs.migrate._dms_request`, which is not imported for `--help`.
-_TASK = "crime-jobs"
+Task = Annotated[
+    str | None, typer.Argument(help="Identifier of the replication task; by default deploy.name.")
+]
 
 dms = typer.Typer(help="Move the old Oracle by AWS DMS.", no_args_is_help=True)
 
@@ -28,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 @dms.command(epilog="Example: crime-jobs dms start --env aws --mappings table-mappings.json")
 def start(
-    task: Task = _TASK,
+    task: Task = None,
     env: Env = None,
     region: Region = None,
     profile: Profile = None,
@@ -36,12 +35,14 @@ def start(
         str, typer.Option(metavar="PATH|URI", help="Table mapping; by default that of the legacy schema.")
     ] = "",
     source: Annotated[
-        str, typer.Option(help="ARN or identifier of the Oracle endpoint.")
-    ] = "crime-jobs-oracle",
+        str | None, typer.Option(help="ARN or identifier of the Oracle endpoint; by default deploy's.")
+    ] = None,
     target: Annotated[
-        str, typer.Option(help="ARN or identifier of the DynamoDB endpoint.")
-    ] = "crime-jobs-dynamodb",
-    instance: Annotated[str, typer.Option(help="ARN or identifier of the replication instance.")] = _TASK,
+        str | None, typer.Option(help="ARN or identifier of the DynamoDB endpoint; by default deploy's.")
+    ] = None,
+    instance: Annotated[
+        str | None, typer.Option(help="ARN or identifier of the replication instance; by default deploy's.")
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Load what an earlier start left undone, not all again.")
     ] = False,
@@ -59,6 +60,7 @@ def start(
     from crime_jobs.migrate._dms_screen import live
 
     settings = settings_for(env, region=region, profile=profile)
+    task = tasks.task_of(settings, task)
     wanted = tasks.Wanted(task, source, target, instance, mappings, resume=resume, logs=logs)
     if dry_run:
         typer.echo(json.dumps(tasks.planned(settings, wanted), indent=2, ensure_ascii=False))
@@ -73,7 +75,7 @@ def start(
 
 @dms.command(epilog="Example: crime-jobs dms watch --env aws")
 def watch(
-    task: Task = _TASK,
+    task: Task = None,
     env: Env = None,
     region: Region = None,
     profile: Profile = None,
@@ -84,6 +86,7 @@ def watch(
     from crime_jobs.migrate._dms_screen import live
 
     settings = settings_for(env, region=region, profile=profile)
+    task = tasks.task_of(settings, task)
     with live(f"Looking for {task}") as tell:
         seen = tasks.watch(settings, task, tell)
     _show_end(seen, output_format)
@@ -91,7 +94,7 @@ def watch(
 
 @dms.command(epilog="Example: crime-jobs dms stop --env aws")
 def stop(
-    task: Task = _TASK,
+    task: Task = None,
     env: Env = None,
     region: Region = None,
     profile: Profile = None,
@@ -102,6 +105,7 @@ def stop(
     from crime_jobs.migrate._dms_screen import live
 
     settings = settings_for(env, region=region, profile=profile)
+    task = tasks.task_of(settings, task)
     with live(f"Stopping {task}") as tell:
         seen = tasks.stop(settings, task, tell)
     output.show(tasks.rows(seen), output_format, title=f"DMS task {task}")

@@ -109,8 +109,9 @@ def _show_reports(reports: list[dict[str, Any]], output_format: output.Format | 
 
 def _show_plan(settings: Settings, options: dict[str, str], output_format: output.Format | None) -> None:
     from crime_jobs.migrate import _plan
+    from crime_jobs.migrate.export import JOB
 
-    config = _plan.ExportConfig.model_validate(options)
+    config = _plan.ExportConfig.model_validate(JOB.options_from(settings, options))
     # As many at once as a session in this process has; a cluster has more, and then more segments.
     rows = _plan.dry_run(settings, config, os.cpu_count() or 1)
     output.show(rows, output_format, title=f"Would be exported to {settings.landing}; nothing was read")

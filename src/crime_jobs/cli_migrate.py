@@ -257,7 +257,7 @@ def _show(name: str, settings: Settings, told: dict[str, str], output_format: ou
 def _ledger(settings: Settings, told: dict[str, str]) -> Ledger:
     from crime_jobs.migrate.ledger import TABLE, open_ledger
 
-    return open_ledger(settings, told["task"], told.get("ledger", TABLE))
+    return open_ledger(settings, told["task"], told.get("ledger") or settings.ledger or TABLE)
 
 
 @contextmanager

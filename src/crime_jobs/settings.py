@@ -35,6 +35,8 @@ VARIABLES = {
     "oracle_url": "CRIME_JOBS_ORACLE_URL",
     "oracle_secret": "CRIME_JOBS_ORACLE_SECRET",
     "topic": "CRIME_JOBS_TOPIC",
+    "ledger": "CRIME_JOBS_LEDGER",
+    "table_prefix": "CRIME_JOBS_TABLE_PREFIX",
 }
 
 #: The tables of a section; what may stand in them is said by the room that reads them.
@@ -66,6 +68,10 @@ class Section(BaseModel):
         JDBC URL of the old Oracle, and name or ARN of its secret (user name and password) in Secrets Manager.
     topic
         ARN of the SNS topic that is told how migrations and exports end.
+    ledger
+        Name of the DynamoDB table that knows of migrations and exports.
+    table_prefix
+        What begins the names of the tables that the legacy schema moves to; nothing in a first environment.
     env_file
         ``KEY=VALUE`` lines that come in as environment variables, before all others.
     cluster, schedule
@@ -97,6 +103,8 @@ class Section(BaseModel):
     oracle_url: str | None = None
     oracle_secret: str | None = None
     topic: str | None = None
+    ledger: str | None = None
+    table_prefix: str | None = None
     env_file: str | None = None
     cluster: dict[str, Any] = {}
     schedule: dict[str, Any] = {}
@@ -130,7 +138,7 @@ class Settings(BaseModel):
         Cluster or application to submit to by default.
     runtime_role
         ARN of the role that jobs run as.
-    oracle_url, oracle_secret, topic
+    oracle_url, oracle_secret, topic, ledger, table_prefix
         See `Section`.
     cluster, schedule, stream, sql, quicksight, faces, deploy
         The tables of that name in the environment's section.
@@ -161,6 +169,8 @@ class Settings(BaseModel):
     oracle_url: str | None = None
     oracle_secret: str | None = None
     topic: str | None = None
+    ledger: str | None = None
+    table_prefix: str | None = None
     cluster: dict[str, Any] = {}
     schedule: dict[str, Any] = {}
     stream: dict[str, Any] = {}

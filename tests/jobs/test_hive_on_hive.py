@@ -234,7 +234,9 @@ class Hive:
             "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
             "--add-opens=java.sql/java.sql=ALL-UNNAMED",
         ]
-        given = [word for k, v in variables.items() for word in ("--hivevar", f"{k}={v}")]
+        given = [
+            word for k, v in {"database": "crime", **variables}.items() for word in ("--hivevar", f"{k}={v}")
+        ]
         return run("java", *opened, "-Xmx1500m", "-cp", self.folder, "Launcher", self.folder / "home",
                    self.jars, *given, "-f", "script.hql", cwd=self.folder)  # fmt: skip
 

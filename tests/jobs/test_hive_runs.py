@@ -182,6 +182,7 @@ def runs(lake: Path, swapped: Path, tmp_path_factory: pytest.TempPathFactory) ->
     (folder / "own.hql").write_text(OWN_SCRIPT)
     (folder / "counts.hql").write_text(COUNTS)
     (folder / "landing.hql").write_text(landing_counts())
+    (folder / "databases.hql").write_text("SHOW DATABASES;\n")
     fewer = Path(shutil.copytree(lake, folder / "fewer"))
     for year in range(2001, 2012):
         shutil.rmtree(fewer / "crime_facts" / f"year={year}")
@@ -210,6 +211,8 @@ def runs(lake: Path, swapped: Path, tmp_path_factory: pytest.TempPathFactory) ->
         "landing": step("landing.hql"),
         "own": step("own.hql"),
         "swapped": step("10", landing=swapped),
+        "second database": step("00", database="pune_crime"),
+        "databases": step("databases.hql"),
         "landing after swapped": step("landing.hql"),
         "no csv": step("10", landing=folder / "runs"),
         "unknown variable": step("41", yaer="2012"),
@@ -308,6 +311,11 @@ def test_a_load_equals_its_mart_row_for_row(
 
 def test_running_everything_again_changes_nothing(runs: Runs) -> None:
     assert runs.answers["setup"] == runs.answers["again"] == {"results": []}
+
+
+def test_a_second_environment_has_a_database_of_its_own(runs: Runs) -> None:
+    names = {row["namespace"] for row in runs.rows("databases")}
+    assert {"crime", "pune_crime"} <= names
     assert [row["year"] for row in runs.rows("years")] == list(range(2001, 2015))
 
 
@@ -410,6 +418,7 @@ def spark_sql(runs: Runs) -> subprocess.CompletedProcess[str]:
         "landing": f"file://{DATA}",
         "lake": f"file://{lake}",
         "warehouse": f"file://{folder}/build/warehouse",
+        "database": "crime",
     }
     return run(
         folder,

@@ -14,7 +14,7 @@ from pyhive import hive
 from crime_harness import sql_server
 from crime_harness.places import Places
 from crime_harness.supervisor import Supervisor
-from crime_jobs.hivesql._ddl import DATABASE
+from crime_jobs.model.names import DATABASE
 from tests.localstack.conftest import free_port, harness
 
 

@@ -120,6 +120,22 @@ def test_what_is_planned_is_what_is_sent(engine: Served, known: settings.Setting
     assert begin["StartReplicationTask"]["StartReplicationTaskType"] == "start-replication"
 
 
+def test_a_second_environment_asks_for_its_own_parts_and_tables(
+    engine: Served, known: settings.Settings
+) -> None:
+    second = known.model_copy(update={"deploy": {"name": "pune"}, "table_prefix": "pune-"})
+    with pytest.raises(WrongUsage, match="no source endpoint 'pune-oracle'"):
+        dms.planned(second, dms.Wanted("pune"))
+    source, target = engine.source("pune-oracle"), dms.planned(known, dms.Wanted())[0]
+    given = target["CreateReplicationTask"]
+    wanted = dms.Wanted("pune", source, given["TargetEndpointArn"], given["ReplicationInstanceArn"])
+    sent = dms.planned(second, wanted)[0]["CreateReplicationTask"]
+    rules = json.loads(sent["TableMappings"])["rules"]
+    targets = {rule["target-table-name"] for rule in rules if "target-table-name" in rule}
+    assert "pune-crime-districts" in targets
+    assert all(one.startswith("pune-crime-") for one in targets)
+
+
 def test_endpoints_are_found_by_name_or_taken_by_arn(engine: Served, known: settings.Settings) -> None:
     other = engine.source("other")
     (create, _) = dms.planned(known, dms.Wanted(source=other))
@@ -419,10 +435,12 @@ def test_wrong_usage_is_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "start", "--source", "nobody")[0] == 2
 
 
-def test_names_in_help_are_those_that_are_used() -> None:
-    assert dms.Wanted() == dms.Wanted("crime-jobs", "crime-jobs-oracle", "crime-jobs-dynamodb", "crime-jobs")
+def test_what_the_command_is_not_told_is_the_environments_own(known: settings.Settings) -> None:
+    second = known.model_copy(update={"deploy": {"name": "pune"}})
+    assert (dms.task_of(known, None), dms.task_of(second, None)) == ("crime-jobs", "pune")
+    assert dms.task_of(second, "mine") == "mine"
     defaults = {n: p.default for n, p in inspect.signature(cli_dms.start).parameters.items()}
-    for name in ("task", "source", "target", "instance", "mappings", "resume", "logs"):
+    for name in ("source", "target", "instance", "mappings", "resume", "logs"):
         assert defaults[name] == getattr(dms.Wanted(), name), name
 
 

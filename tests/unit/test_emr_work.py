@@ -140,6 +140,8 @@ def test_what_a_job_takes_from_settings_goes_with_its_step() -> None:
     assert told("export") == {"logs=s3://logs/emr", f"topic={topic}"}
     assert told("export", "--set", "logs=s3://other") == {"logs=s3://other", f"topic={topic}"}
     assert told("hot_spots") == set()
+    settings = settings.model_copy(update={"ledger": "pune-crime-jobs-migrations", "table_prefix": "pune-"})
+    assert {"ledger=pune-crime-jobs-migrations", "prefix=pune-"} <= told("export")
     # What is sent is taken there.
     assert parse(["export", "--set", "logs=s3://logs/emr"], settings)
 
@@ -158,9 +160,23 @@ def test_a_hive_script_gets_its_variables_as_elements() -> None:
     ]
     assert arguments[-1] == "crime_group=cruelty by husband, or 'relatives'"
     assert "lake=s3://lake/lake" in arguments
+    assert "database=crime" in arguments
     accepted("emr", "AddJobFlowSteps", {"JobFlowId": "j-1", "Steps": [request]})
     with pytest.raises(WrongUsage, match="can't carry"):
         job_run(work, MANIFEST, make(), None)
+
+
+def test_a_hive_script_is_told_the_database_of_its_environment() -> None:
+    settings = make().model_copy(update={"sql": {"database": "pune_crime"}})
+    (work,) = parse(["hive:insight_by_region"], settings)
+    assert "database=pune_crime" in step(work, MANIFEST, settings, None)["HadoopJarStep"]["Args"]
+    run = job_run(work, MANIFEST, settings, None)
+    assert "--hivevar database=pune_crime" in run["jobDriver"]["hive"]["parameters"]
+    (work,) = parse(["hive:insight_by_region", "--hivevar", "database=mine"], settings)
+    assert "database=mine" in step(work, MANIFEST, settings, None)["HadoopJarStep"]["Args"]
+    settings = make().model_copy(update={"sql": {"database": "x; DROP DATABASE crime"}})
+    with pytest.raises(WrongUsage, match="can't be the name of a database"):
+        step(work.__class__("hive:40_insight_by_region"), MANIFEST, settings, None)
 
 
 def test_a_job_run_needs_a_role() -> None:

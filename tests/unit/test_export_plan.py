@@ -55,6 +55,13 @@ def test_by_default_the_tables_that_the_migration_fills() -> None:
     assert shipped_tables() == sorted(legacy.target_name(table) for table in legacy.tables().values())
 
 
+def test_a_second_environments_tables_are_its_own() -> None:
+    assert shipped_tables("pune-") == [f"pune-{name}" for name in shipped_tables()]
+    client = DynamoDb(**{name.replace("-", "_"): (1, 1) for name in shipped_tables("pune-")})
+    found = plan(client, ExportConfig(prefix="pune-"), 1)
+    assert [one.name for one in found] == shipped_tables("pune-")
+
+
 def test_names_and_beginnings_but_never_the_ledger() -> None:
     client = DynamoDb(crime_a=(1, 1), crime_b=(1, 1), other=(1, 1), crime_jobs_migrations=(1, 1))
     found = plan(client, ExportConfig(tables="crime-*, other, crime-a"), 2)

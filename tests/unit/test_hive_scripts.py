@@ -48,6 +48,8 @@ def test_places_come_only_by_hivevar(script: Script) -> None:
     assert not re.search(r"(file|s3|s3a|hdfs):/", script.text)
     assert set(re.findall(r"\$\{(\w+):", script.text)) <= {"hivevar"}
     assert script.summary
+    assert "database" in script.variables
+    assert not re.search(r"\bcrime\.|USE \w", script.text), "the database's name is the environment's"
 
 
 def test_split_knows_quotes_and_comments() -> None:

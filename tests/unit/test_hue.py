@@ -78,6 +78,11 @@ def test_each_insight_is_one_document_in_the_directory() -> None:
         assert snippet["database"] == "crime"
 
 
+def test_documents_of_a_second_environment_ask_its_database() -> None:
+    texts = [d["fields"]["data"] for d in hue.fixture("pune_crime") if d["fields"]["type"] == "query-hive"]
+    assert {json.loads(text)["snippets"][0]["database"] for text in texts} == {"pune_crime"}
+
+
 def test_a_second_load_meets_the_same_documents() -> None:
     first, again = hue.fixture_text(), hue.fixture_text()
     assert first == again
@@ -97,11 +102,12 @@ def test_hues_editor_asks_for_each_variable_by_its_name(script: Any) -> None:
     assert "hivevar" not in text
     assert not re.search(r"^\s*USE\b", text, flags=re.MULTILINE)
     asked = {found[1]: found[2] for found in LOCATION.finditer(text)}
-    assert list(asked) == script.variables
-    assert asked == {name: hue.DEFAULTS[name] for name in script.variables}
+    variables = [name for name in script.variables if name != "database"]
+    assert list(asked) == variables
+    assert asked == {name: hue.DEFAULTS[name] for name in variables}
     # But for the variables it is the script, to the letter.
     plain = LOCATION.sub(lambda found: f"${{hivevar:{found[1]}}}", text)
-    assert plain == script.text.replace("USE crime;\n\n", "").strip()
+    assert plain == script.text.replace("USE ${hivevar:database};\n\n", "").strip()
 
 
 def settings(path: str) -> dict[str, str]:

@@ -6,15 +6,18 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
+from botocore.stub import ANY, Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crime_jobs.errors import AwsRefused
 from crime_jobs.migrate._patience import FIRST_PAUSE, LONGEST_PAUSE, PATIENCE
-from crime_jobs.migrate.target import BATCH_ITEMS, Writer
+from crime_jobs.migrate.target import BATCH_ITEMS, Writer, create_table
 from crime_jobs.model.items import Item
+from crime_jobs.model.tablemapping import Attribute, SourceColumn, SourceTable, TableMapping
 
 Answer = Exception | Callable[[int], int]
 
@@ -224,3 +227,36 @@ def test_nothing_that_was_not_confirmed_is_taken_for_written() -> None:
         writer.flush()
     writer.flush()
     assert table.items == {}
+
+
+def test_a_table_is_tagged_as_its_environments() -> None:
+    client: Any = boto3.client(
+        "dynamodb", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
+    )
+    source = SourceTable("CRIME", "DISTRICTS", (SourceColumn("ID", "number", "NUMBER"),), ("ID",))
+    mapping = TableMapping(source, "crime-districts", "ID", None, (Attribute("ID", "${ID}", "number"),))
+    keys = {
+        "KeySchema": [{"AttributeName": "ID", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "ID", "AttributeType": "N"}],
+    }
+    there = {"Table": {**keys, "TableStatus": "ACTIVE"}}
+    tags = {"project": "crime-jobs", "environment": "pune", "stream": "migration"}
+    recovery = {"PointInTimeRecoveryStatus": "ENABLED"}
+    backups = {"ContinuousBackupsStatus": "ENABLED", "PointInTimeRecoveryDescription": recovery}
+    with Stubber(client) as aws:
+        aws.add_response(
+            "create_table",
+            {},
+            {
+                "TableName": "crime-districts",
+                **keys,
+                "BillingMode": "PAY_PER_REQUEST",
+                "SSESpecification": ANY,
+                "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
+            },
+        )
+        aws.add_response("describe_table", there)
+        aws.add_response("describe_continuous_backups", {"ContinuousBackupsDescription": backups})
+        aws.add_response("describe_table", there)
+        create_table(client, mapping, "pune")
+        aws.assert_no_pending_responses()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from crime_jobs.model.names import CATALOGUE_NAME, DATABASE
 from crime_jobs.model.sections import read_table
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
     from crime_jobs.settings import Settings
 
-#: A name in the Glue catalogue: what Athena takes without quotes.
-NAME = r"^[a-z_][a-z0-9_]{0,127}$"
 #: Athena bills no query for less (https://aws.amazon.com/athena/pricing/).
 LEAST_BYTES = 10 * 1000 * 1000
 #: Bytes that the price is for: the smaller of the two terabytes, so that no price is told too low.
@@ -43,7 +42,7 @@ class SqlSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     workgroup: str | None = Field(default=None, pattern=r"^[a-zA-Z0-9._-]{1,128}$")
-    database: str = Field(default="crime", pattern=NAME)
+    database: str = Field(default=DATABASE, pattern=CATALOGUE_NAME)
     catalog: str = Field(default="AwsDataCatalog", min_length=1, max_length=256)
     results: str | None = Field(default=None, pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?$")
     price_per_tb: float = Field(default=5.0, ge=0)

@@ -15,6 +15,7 @@ from crime_jobs.emr import hue
 from crime_jobs.emr._upload import Part, check_bucket, digest, upload
 from crime_jobs.emr.package import RELEASE
 from crime_jobs.errors import WrongUsage
+from crime_jobs.model.names import database_of
 
 if TYPE_CHECKING:
     from crime_jobs.settings import Settings
@@ -219,9 +220,10 @@ def _hue(settings: Settings) -> tuple[Part, Part]:
     """Return what loads the insight queries into Hue, and the queries."""
     _, prefix = aws.split_uri(settings.artifacts or "", "artifacts")
     script = (_FOLDER / _HUE_SCRIPT).read_bytes()
+    documents = hue.fixture_text(database_of(settings.sql)).encode()
     return (
         _part(prefix, "bootstrap action of Hue", _HUE_SCRIPT, script),
-        _part(prefix, "documents of Hue", _HUE_DOCUMENTS, hue.fixture_text().encode()),
+        _part(prefix, "documents of Hue", _HUE_DOCUMENTS, documents),
     )
 
 

@@ -8,10 +8,11 @@ import uuid
 from importlib.resources import files
 from typing import Any
 
+from crime_jobs.model.names import DATABASE
+
 #: Hue's user for samples, which nobody can log in as (``SAMPLE_USER_INSTALL`` in desktop/models.py).
 OWNER = "hue"
 DIRECTORY = "Crime in India"
-DATABASE = "crime"
 
 #: Scripts of ``hive/`` that ask a question. They are read as files: `crime_jobs.hivesql` would import Spark.
 _INSIGHT = re.compile(r"4\d_insight_\w+\.hql")
@@ -48,12 +49,17 @@ def statement(script: str) -> str:
         Its comments and its question; ``${hivevar:year}`` becomes ``${year=latest}``, for which the editor
         asks (``VariableSubstitution.vue``). ``USE`` is left out: the document names its database.
     """
-    kept = re.sub(r"^USE \w+;\n+", "", script, flags=re.MULTILINE)
+    kept = re.sub(r"^USE [^;]+;\n+", "", script, flags=re.MULTILINE)
     return _VARIABLE.sub(lambda found: f"${{{found[1]}={DEFAULTS[found[1]]}}}", kept).strip()
 
 
-def fixture() -> list[dict[str, Any]]:
+def fixture(database: str = DATABASE) -> list[dict[str, Any]]:
     """Return the documents: a directory, and in it a query for each insight.
+
+    Parameters
+    ----------
+    database
+        The database that they ask.
 
     Returns
     -------
@@ -66,16 +72,22 @@ def fixture() -> list[dict[str, Any]]:
     folder = _document(DIRECTORY, "directory", "Questions about crime in India", "{}", None)
     return [
         folder,
-        *(_query(name, scripts[name].read_text(encoding="utf-8"), _key(folder)) for name in found),
+        *(_query(name, scripts[name].read_text(encoding="utf-8"), _key(folder), database) for name in found),
     ]
 
 
-def fixture_text() -> str:
-    """Return the fixture as the file that is loaded."""
-    return json.dumps(fixture(), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+def fixture_text(database: str = DATABASE) -> str:
+    """Return the fixture as the file that is loaded.
+
+    Parameters
+    ----------
+    database
+        As for `fixture`.
+    """
+    return json.dumps(fixture(database), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
-def _query(name: str, script: str, folder: list[Any]) -> dict[str, Any]:
+def _query(name: str, script: str, folder: list[Any], database: str) -> dict[str, Any]:
     title, _, note = script.partition("\n")[0].lstrip("- ").partition(":")
     text = statement(script)
     snippet = {
@@ -85,7 +97,7 @@ def _query(name: str, script: str, folder: list[Any]) -> dict[str, Any]:
         "status": "ready",
         "statement": text,
         "statement_raw": text,
-        "database": DATABASE,
+        "database": database,
         "namespace": {},
         "compute": {},
         "properties": {"files": [], "functions": [], "settings": []},

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from crime_jobs.errors import WrongUsage
+from crime_jobs.model.names import database_of
 
 if TYPE_CHECKING:
     from crime_jobs.emr.package import Manifest
@@ -194,7 +195,8 @@ def _hive_variables(work: Work, settings: Settings) -> dict[str, str]:
     places = _places(settings)
     warehouse = f"{places['lake']}_warehouse"  # beside the lake: a table made without a location goes there
     given = parsed_options("hive", [work.script_name, *work.arguments], "hivevar")
-    return {**places, "warehouse": warehouse, **given}
+    database = database_of({**settings.sql, **given})
+    return {**places, "warehouse": warehouse, "database": database, **given}
 
 
 def _script_uri(work: Work, manifest: Manifest) -> str:

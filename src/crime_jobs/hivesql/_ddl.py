@@ -5,9 +5,10 @@ from __future__ import annotations
 from crime_jobs.model.landing_tables import STAGED, LandingColumn, landing_columns
 from crime_jobs.model.tables import TABLES, Table
 
-__all__ = ["DATABASE", "GENERATED", "STAGED", "LandingColumn", "lake_ddl", "landing_columns", "landing_ddl"]
+__all__ = ["GENERATED", "STAGED", "LandingColumn", "lake_ddl", "landing_columns", "landing_ddl"]
 
-DATABASE = "crime"
+#: The variable that names the database: two environments of one account have two.
+_USE = "USE ${hivevar:database};\n"
 
 _SERDE = "org.apache.hadoop.hive.serde2.OpenCSVSerde"
 _MADE = "-- Made by `python -m crime_jobs.hivesql`: change the model and run that, not this file.\n"
@@ -37,7 +38,7 @@ def landing_ddl() -> str:
         _MADE,
         "-- The files stand in one folder a layout, their copies made by `crime-jobs hive` (docs/hive.md).\n"
         "-- Hive skips the header line, Spark does not: ask the views, they are right in both.\n"
-        f"USE {DATABASE};\n",
+        f"{_USE}",
     ]
     for layout, columns in landing_columns().items():
         name, number = f"landing_{layout}", "population_2001" if layout == "census" else "year"
@@ -73,7 +74,7 @@ def lake_ddl() -> str:
     head = (
         f"-- External tables over the lake, Parquet\n{_MADE}"
         "-- Dropping an external table leaves its files where they are.\n"
-        f"USE {DATABASE};\n"
+        f"{_USE}"
     )
     return "\n".join([head, *(_lake_table(table) for table in TABLES.values())])
 

@@ -18,9 +18,10 @@ from rich.console import Console
 
 from crime_jobs import output as out
 from crime_jobs.errors import JobFailed, WrongUsage
-from crime_jobs.hivesql._ddl import DATABASE, STAGED
+from crime_jobs.hivesql._ddl import STAGED
 from crime_jobs.hivesql._scripts import SETUP, Script, Statement, find
 from crime_jobs.hivesql._stage import stage_landing
+from crime_jobs.model.names import database_of
 from crime_jobs.spark import prepare
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 METASTORE = Path("build/metastore")
 WAREHOUSE = Path("build/warehouse")
 
-#: Variables that every script may use; each has a default from the settings.
+#: Variables that every script may use, besides the database; each has a default from the settings.
 _PLACES = ("landing", "lake", "warehouse")
 _SILENT = re.compile(r"\s*(SET|USE)\b", re.IGNORECASE)
 
@@ -124,12 +125,13 @@ def _variables(
 ) -> dict[str, str]:
     used = {name for script in scripts for name in script.variables}
     for name in given:
-        if name not in used and name not in _PLACES:
+        if name not in used and name not in (*_PLACES, "database"):
             takes = ", ".join(sorted(used)) or "none"
             named = ", ".join(script.name for script in scripts)
             raise WrongUsage(f"{named}: there is no variable {name!r}.", hint=f"It takes: {takes}.")
     places = {"landing": settings.landing, "lake": settings.lake, "warehouse": str(warehouse)}
-    return {**given, **{name: _uri(given.get(name, place)).rstrip("/") for name, place in places.items()}}
+    found = {name: _uri(given.get(name, place)).rstrip("/") for name, place in places.items()}
+    return {**given, "database": database_of({**settings.sql, **given}), **found}
 
 
 def run_script(
@@ -150,7 +152,7 @@ def run_script(
     settings
         Landing, lake and Spark configuration.
     variables
-        Values of ``${hivevar:name}``. ``landing``, ``lake`` and ``warehouse`` have defaults.
+        Values of ``${hivevar:name}``. ``landing``, ``lake``, ``warehouse`` and ``database`` have defaults.
     output
         How results are written to stdout; by default a table on a terminal, JSON lines in a pipe.
     metastore, warehouse
@@ -178,7 +180,7 @@ def run_script(
         for name, value in values.items():
             session.conf.set(name, _quoted(value) if name in _PLACES else value)
         try:
-            _check_metastore(session, metastore)
+            _check_metastore(session, metastore, values["database"])
             return [
                 result
                 for script in scripts
@@ -211,7 +213,7 @@ def _run(
         status.update(f"{script.name}: copying the landing files …")
         stage_landing(session, values["landing"], values["lake"])
     elif not of_setup and "lake" not in script.variables:
-        _check_lake(session, values["lake"])
+        _check_lake(session, values["lake"], values["database"])
     results = []
     for number, statement in enumerate(script.statements, start=1):
         status.update(f"{script.name}: statement {number} of {len(script.statements)} …")
@@ -260,9 +262,9 @@ def _reason(error: BaseException) -> str:
     return " ".join(filter(None, kept))[:1000]
 
 
-def _check_metastore(session: SparkSession, metastore: Path) -> None:
+def _check_metastore(session: SparkSession, metastore: Path, database: str) -> None:
     try:
-        session.catalog.databaseExists(DATABASE)
+        session.catalog.databaseExists(database)
     except (PySparkException, Py4JError) as error:
         text = str(error)
         if "Another instance of Derby" in text or "XSDB6" in text or "SessionHiveMetaStoreClient" in text:
@@ -274,9 +276,9 @@ def _check_metastore(session: SparkSession, metastore: Path) -> None:
         raise JobFailed(f"The metastore {metastore} can't be opened: {_reason(error)}") from error
 
 
-def _check_lake(session: SparkSession, lake: str) -> None:
+def _check_lake(session: SparkSession, lake: str, database: str) -> None:
     """Refuse to answer from another lake than the one that was asked for."""
-    name = f"{DATABASE}.crime_facts"
+    name = f"{database}.crime_facts"
     if not session.catalog.tableExists(name):
         return
     described = session.sql(f"DESCRIBE FORMATTED {name}").where("col_name = 'Location'").first()

@@ -14,13 +14,11 @@ from botocore.exceptions import ClientError
 from crime_jobs import aws
 from crime_jobs.errors import WrongUsage
 from crime_jobs.migrate.config import mapping_text, unusable
+from crime_jobs.model.names import FIRST, name_of
 from crime_jobs.model.tablemapping import BadMapping, Mappings
 
 if TYPE_CHECKING:
     from crime_jobs.settings import Settings
-
-#: Names that ``cloud/migration.yaml`` gives.
-TASK, INSTANCE, SOURCE, TARGET = "crime-jobs", "crime-jobs", "crime-jobs-oracle", "crime-jobs-dynamodb"
 
 NOT_FOUND, EXISTS, WRONG_STATE = (
     "ResourceNotFoundFault",
@@ -54,9 +52,10 @@ class Wanted:
     Parameters
     ----------
     task
-        Its identifier.
+        Its identifier; see `task_of`.
     source, target, instance
-        ARN or identifier of the endpoints and of the replication instance.
+        ARN or identifier of the endpoints and of the replication instance; by default those that
+        ``cloud/migration.yaml`` makes in this environment.
     mappings
         Path or ``s3://`` URI of the table mapping; by default that of the legacy schema.
     resume
@@ -65,10 +64,10 @@ class Wanted:
         Whether DMS writes the task's log to CloudWatch.
     """
 
-    task: str = TASK
-    source: str = SOURCE
-    target: str = TARGET
-    instance: str = INSTANCE
+    task: str = FIRST
+    source: str | None = None
+    target: str | None = None
+    instance: str | None = None
     mappings: str = ""
     resume: bool = False
     logs: bool = True
@@ -95,6 +94,19 @@ class Service:
     def region(self) -> str:
         """The region."""
         return aws.region(self.settings)
+
+
+def task_of(settings: Settings, task: str | None) -> str:
+    """Return the identifier of a task, or that of the environment's own.
+
+    Parameters
+    ----------
+    settings
+        The environment: what its parts are called.
+    task
+        The identifier; ``None`` for ``deploy.name``, which is the replication instance's identifier too.
+    """
+    return task or name_of(settings.deploy)
 
 
 def checked(task: str) -> str:
@@ -139,13 +151,13 @@ def request(service: Service, wanted: Wanted) -> dict[str, Any]:
     BadInput
         If the mapping can't be used.
     """
-    text = checked_mapping(service, wanted.mappings)
+    text, name = checked_mapping(service, wanted.mappings), name_of(service.settings.deploy)
     told = {**TASK_SETTINGS, "Logging": {"EnableLogging": wanted.logs}}
     return {
         "ReplicationTaskIdentifier": checked(wanted.task),
-        "SourceEndpointArn": _endpoint(service, wanted.source, "source"),
-        "TargetEndpointArn": _endpoint(service, wanted.target, "target"),
-        "ReplicationInstanceArn": _instance(service, wanted.instance),
+        "SourceEndpointArn": _endpoint(service, wanted.source or f"{name}-oracle", "source"),
+        "TargetEndpointArn": _endpoint(service, wanted.target or f"{name}-dynamodb", "target"),
+        "ReplicationInstanceArn": _instance(service, wanted.instance or name),
         "MigrationType": "full-load",
         "TableMappings": text,
         "ReplicationTaskSettings": json.dumps(told),
@@ -179,7 +191,7 @@ def checked_mapping(service: Service, place: str) -> str:
     BadInput
         If it can't be used.
     """
-    text = mapping_text(place, service.settings)
+    text = mapping_text(place, service.settings, service.settings.table_prefix or "")
     try:
         Mappings(text)
     except BadMapping as error:

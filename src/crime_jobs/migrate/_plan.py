@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from botocore.exceptions import ClientError
@@ -18,7 +17,7 @@ from crime_jobs import aws
 from crime_jobs.errors import BadInput, WrongUsage
 from crime_jobs.job import Config
 from crime_jobs.migrate._segments import READ_UNIT_BYTES
-from crime_jobs.migrate.config import SHIPPED
+from crime_jobs.migrate.config import shipped_mapping
 from crime_jobs.migrate.ledger import TABLE
 from crime_jobs.model.exports import RUN_ID
 
@@ -59,6 +58,9 @@ class ExportConfig(Config):
         ARN of the SNS topic that is told how it ended.
     logs
         Folder or URI below which the run's log is kept; by default none is.
+    prefix
+        What begins the names of the migrated tables; their folders in the landing have the names without it,
+        so that jobs find them there in every environment.
     """
 
     tables: str = ""
@@ -70,6 +72,7 @@ class ExportConfig(Config):
     ledger: str = TABLE
     topic: str | None = None
     logs: str | None = None
+    prefix: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,12 +109,16 @@ def new_run() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:4]}"
 
 
-def shipped_tables() -> list[str]:
-    """Return the tables that the migration of the legacy schema fills."""
-    text = (files("crime_jobs.migrate") / SHIPPED).read_text(encoding="utf-8")
-    return sorted(
-        rule["target-table-name"] for rule in json.loads(text)["rules"] if "target-table-name" in rule
-    )
+def shipped_tables(prefix: str = "") -> list[str]:
+    """Return the tables that the migration of the legacy schema fills.
+
+    Parameters
+    ----------
+    prefix
+        As for `crime_jobs.migrate.config.shipped_mapping`.
+    """
+    rules = json.loads(shipped_mapping(prefix))["rules"]
+    return sorted(rule["target-table-name"] for rule in rules if "target-table-name" in rule)
 
 
 def plan(client: Any, config: ExportConfig, parallelism: int) -> list[Planned]:
@@ -149,7 +156,8 @@ def plan(client: Any, config: ExportConfig, parallelism: int) -> list[Planned]:
 
 
 def _names(client: Any, config: ExportConfig) -> list[str]:
-    asked = [name.strip() for name in config.tables.split(",") if name.strip()] or shipped_tables()
+    asked = [name.strip() for name in config.tables.split(",") if name.strip()]
+    asked = asked or shipped_tables(config.prefix)
     names: set[str] = set()
     for one in asked:
         if not one.endswith("*"):

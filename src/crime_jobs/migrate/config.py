@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,7 +19,14 @@ if TYPE_CHECKING:
     from crime_jobs.settings import Settings
 
 #: Options that come from settings when they are not given.
-FROM_SETTINGS = {"url": "oracle_url", "secret": "oracle_secret", "topic": "topic"}
+FROM_SETTINGS = {
+    "url": "oracle_url",
+    "secret": "oracle_secret",
+    "topic": "topic",
+    "ledger": "ledger",
+    "prefix": "table_prefix",
+    "environment": "env",
+}
 
 #: The mapping that is used when none is named: every table of the legacy schema, one to one.
 SHIPPED = "oracle/table-mappings.json"
@@ -41,6 +49,11 @@ class MigrationConfig(Config):
         Name of the ledger's table.
     topic
         ARN of the SNS topic that is told how it ended.
+    prefix
+        What begins the names of the tables that the shipped mapping names; a mapping of one's own names them
+        in full.
+    environment
+        The tag ``environment`` of what is made.
     """
 
     url: str
@@ -49,6 +62,8 @@ class MigrationConfig(Config):
     task: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,62}$")] = "oracle"
     ledger: str = TABLE
     topic: str | None = None
+    prefix: str = ""
+    environment: str = ""
 
 
 class LoadConfig(MigrationConfig):
@@ -75,7 +90,25 @@ class LoadConfig(MigrationConfig):
     same_source: bool = False
 
 
-def mapping_text(place: str, settings: Settings) -> str:
+def shipped_mapping(prefix: str = "") -> str:
+    """Return the mapping of the legacy schema.
+
+    Parameters
+    ----------
+    prefix
+        What begins the names of its target tables: two environments of one account and region have two.
+    """
+    text = (files("crime_jobs.migrate") / SHIPPED).read_text(encoding="utf-8")
+    if not prefix:
+        return text
+    document = json.loads(text)
+    for rule in document["rules"]:
+        if "target-table-name" in rule:
+            rule["target-table-name"] = f"{prefix}{rule['target-table-name']}"
+    return json.dumps(document)
+
+
+def mapping_text(place: str, settings: Settings, prefix: str = "") -> str:
     """Read a mapping's file.
 
     Parameters
@@ -84,6 +117,8 @@ def mapping_text(place: str, settings: Settings) -> str:
         Path or ``s3://`` URI; empty for that of the legacy schema.
     settings
         Region and profile, for one on S3.
+    prefix
+        As for `shipped_mapping`.
 
     Returns
     -------
@@ -98,7 +133,7 @@ def mapping_text(place: str, settings: Settings) -> str:
     """
     try:
         if not place:
-            return (files("crime_jobs.migrate") / SHIPPED).read_text(encoding="utf-8")
+            return shipped_mapping(prefix)
         if "://" in place:
             bucket, key = aws.split_uri(place, "mappings")
             with aws.refusals(f"Reading the mapping {place}"):
@@ -135,7 +170,7 @@ def mappings_of(config: MigrationConfig, settings: Settings) -> Mappings:
         If it is not one, or asks for something that is not done.
     """
     try:
-        return Mappings(mapping_text(config.mappings, settings))
+        return Mappings(mapping_text(config.mappings, settings, config.prefix))
     except BadMapping as error:
         raise unusable(config.mappings, error) from error
 

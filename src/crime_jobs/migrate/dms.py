@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  #
 from crime_jobs import aws
 from crime_jobs.errors import CrimeJobsError, Interrupted, JobFailed, WrongUsage
 from crime_jobs.migrate import _dms_request as requests
-from crime_jobs.migrate._dms_request import EXISTS, NOT_FOUND, WRONG_STATE, Service, Wanted
+from crime_jobs.migrate._dms_request import EXISTS, NOT_FOUND, WRONG_STATE, Service, Wanted, task_of
 from crime_jobs.migrate._dms_watch import (
     ACTIVE,
     UNSETTLED,
@@ -40,6 +40,7 @@ __all__ = [
     "start",
     "status",
     "stop",
+    "task_of",
     "watch",
 ]
 

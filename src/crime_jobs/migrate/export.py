@@ -114,7 +114,7 @@ class Export:
 
     def _export(self, table: Planned, budget: Budget | None) -> Manifest:
         began = time.monotonic()
-        place = self._landing.child(exports.run_folder(table.name, self._id))
+        place = self._landing.child(exports.run_folder(self._bare(table), self._id))
         if (text := place.read_text(exports.MANIFEST)) is not None:
             manifest = exports.read_manifest(text)
         else:
@@ -142,6 +142,10 @@ class Export:
             }
         )
         return manifest
+
+    def _bare(self, table: Planned) -> str:
+        """Return the name that a table has in every environment: what jobs know it by."""
+        return table.name.removeprefix(self._config.prefix)
 
     def _begun(self, table: Planned, place: Place) -> Mapping[str, Any]:
         """Return what the ledger knows of this table's export; noted now, if this is its beginning."""
@@ -207,7 +211,7 @@ class Export:
         _clear(place)
         with raised_on_executors(f"The items of {table.name} could not be read"):
             found = self._context.parallelize(staged, len(staged)).map(_convert.Survey(place)).collect()
-        columns = columns_of(table.name, [key for key, _ in table.keys], _convert.merged(found))
+        columns = columns_of(self._bare(table), [key for key, _ in table.keys], _convert.merged(found))
         parts = list(enumerate(_convert.parts(one.file for one in found)))
         with raised_on_executors(f"{table.name} could not be converted"):
             tasks = self._context.parallelize(parts, len(parts)).map(_convert.Convert(place, columns))
@@ -266,6 +270,6 @@ JOB = Job(
     writes=(),
     work=_work,
     config=ExportConfig,
-    settings={"topic": "topic", "logs": "logs"},
+    settings={"topic": "topic", "logs": "logs", "ledger": "ledger", "prefix": "table_prefix"},
     in_all=False,
 )

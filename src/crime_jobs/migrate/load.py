@@ -137,7 +137,7 @@ class Load:
         parts, done = self._parts(source, mapping)
         todo = [part for part in parts if part.number not in done]
         if todo:
-            create_table(self._ledger.client, mapping)
+            create_table(self._ledger.client, mapping, self._config.environment)
             self._set(mapping, TableState=statistics.FULL_LOAD, LastUpdateTime=now())
             loader = Loader(
                 mapping,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 BATCH_ITEMS = 25
 
 
-def create_table(client: Any, mapping: TableMapping) -> None:
+def create_table(client: Any, mapping: TableMapping, environment: str) -> None:
     """Make the table of a mapping if it is not there, and see that its keys are the mapping's.
 
     It is encrypted with KMS, paid by request, and has point-in-time recovery.
@@ -34,6 +34,8 @@ def create_table(client: Any, mapping: TableMapping) -> None:
         A boto3 client of DynamoDB.
     mapping
         The mapping.
+    environment
+        Whose table it is, for its tag.
 
     Raises
     ------
@@ -51,7 +53,11 @@ def create_table(client: Any, mapping: TableMapping) -> None:
                 KeySchema=schema,
                 BillingMode="PAY_PER_REQUEST",
                 SSESpecification={"Enabled": True, "SSEType": "KMS"},
-                Tags=[{"Key": "project", "Value": "crime-jobs"}, {"Key": "stream", "Value": "migration"}],
+                Tags=[
+                    {"Key": "project", "Value": "crime-jobs"},
+                    {"Key": "environment", "Value": environment},
+                    {"Key": "stream", "Value": "migration"},
+                ],
             )
         except ClientError as error:
             if aws.code_of(error) != "ResourceInUseException":
