@@ -2,108 +2,44 @@
 
 from __future__ import annotations
 
-import io
 import json
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
-from botocore.httpsession import URLLib3Session
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from crime_jobs.cli import main
-from crime_jobs.cloud import doctor, doctor_checks, doctor_here, doctor_rows, doctor_stores
+from crime_jobs.cloud import doctor, doctor_buckets, doctor_checks, doctor_here, doctor_rows
 from crime_jobs.cloud.doctor import Finding, Said, State
 from crime_jobs.errors import WrongUsage
-from crime_jobs.settings import Settings
-
-HERE, ACCOUNT = "ap-south-1", "123456789012"
-CANARY = "wJalrXUtnFEMIbPxRfiCYEXAMPLEKEY"
-
-Answer = tuple[int, str]
-
-_NOTHING = (400, '{"__type": "ResourceNotFoundException", "message": "none"}')
-_NO_ENTITY = (404, "<R><Error><Code>NoSuchEntity</Code><Message>none</Message></Error></R>")
-
-
-class Aws:
-    """Answers calls by their names; what is not told it is a service that has nothing."""
-
-    def __init__(self) -> None:
-        self.answers: dict[str, Answer | Callable[[dict[str, Any]], Answer]] = {
-            "GetCallerIdentity": (200, _who(f"arn:aws:sts::{ACCOUNT}:assumed-role/doctor/me"))
-        }
-        self.asked: list[str] = []
-        self.off = timedelta(0)
-
-    def send(self, request: AWSPreparedRequest) -> AWSResponse:
-        target = request.headers.get("X-Amz-Target", b"")
-        body = request.body or b""
-        body = body if isinstance(body, bytes) else body.encode()
-        if target:
-            name = target.decode().rpartition(".")[2]
-        elif b"Action=" in body:
-            name = body.decode().partition("Action=")[2].partition("&")[0]
-        else:
-            name = f"{request.method} {request.url.partition('.com')[2]}"
-        self.asked.append(name)
-        answer = self.answers.get(name, _NOTHING if target else _NO_ENTITY)
-        told = json.loads(body) if target and body else {}
-        status, text = answer(told) if callable(answer) else answer
-        headers = {"date": format_datetime(datetime.now(UTC) + self.off, usegmt=True)}
-
-        class Raw(io.BytesIO):
-            def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:
-                yield self.read()
-
-        return AWSResponse(request.url, status, headers, Raw(text.encode()))
-
-
-def _who(arn: str) -> str:
-    result = f"<Arn>{arn}</Arn><UserId>U</UserId><Account>{ACCOUNT}</Account>"
-    return f"<R><GetCallerIdentityResult>{result}</GetCallerIdentityResult></R>"
+from tests.unit.doctor_aws import (
+    ACCOUNT,
+    CANARY,
+    HERE,
+    Answer,
+    Aws,
+    examined,
+    one,
+    refused,
+    settings,
+    standing_in,
+    text_of,
+    who,
+)
 
 
 @pytest.fixture(autouse=True)
 def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Aws:
-    made = Aws()
-    monkeypatch.setattr(URLLib3Session, "send", made.send)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", CANARY)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    return made
-
-
-def settings(**more: Any) -> Settings:
-    told = {"env": "police", "region": HERE, "landing": "s3://l", "lake": "s3://k", "spark_conf": None}
-    return Settings.model_validate({**told, "sources": {}, "environ": {}, **more})
-
-
-def examined(*only: str, **more: Any) -> list[Finding]:
-    return doctor_checks.examine(settings(**more), only)
-
-
-def one(found: list[Finding], subject: str = "") -> Said:
-    (said,) = [finding.said for finding in found if finding.subject.startswith(subject)]
-    return said
-
-
-def text_of(said: Said) -> str:
-    return "; ".join(text for _, text in said.remarks)
-
-
-def refused(code: str) -> Answer:
-    return 400, json.dumps({"__type": code, "message": "m"})
+    return standing_in(monkeypatch, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +78,7 @@ def test_the_wrong_account_fails(aws: Aws) -> None:
     assert said.state is State.FAILED
     assert "999999999999" in text_of(said)
     assert ACCOUNT in text_of(said)
-    aws.answers["GetCallerIdentity"] = (200, _who(f"arn:aws:iam::{ACCOUNT}:root"))
+    aws.answers["GetCallerIdentity"] = (200, who(f"arn:aws:iam::{ACCOUNT}:root"))
     assert one(examined("credentials")).state is State.WARNING
 
 
@@ -157,7 +93,8 @@ def test_what_may_not_be_asked_or_does_not_answer_is_said_so(aws: Aws) -> None:
 
 def test_one_missing_part_fails_and_none_at_all_is_not_deployed(aws: Aws) -> None:
     assert {finding.said.state for finding in examined("tables")} == {State.NOT_CHECKED}
-    table = {"TableStatus": "ACTIVE", "SSEDescription": {"Status": "ENABLED", "SSEType": "KMS"}}
+    sealed = {"Status": "ENABLED", "SSEType": "KMS"}
+    table = {"TableStatus": "ACTIVE", "SSEDescription": sealed, "DeletionProtectionEnabled": True}
 
     def described(told: dict[str, Any]) -> Answer:
         if told["TableName"] == "fir_events":
@@ -172,6 +109,8 @@ def test_one_missing_part_fails_and_none_at_all_is_not_deployed(aws: Aws) -> Non
     )
     found = examined("tables")
     assert one(found, "fir_events").state is State.OK
+    del table["DeletionProtectionEnabled"]
+    assert one(examined("tables"), "fir_events").state is State.WARNING
     assert one(found, "fir_alerts").state is State.FAILED
     assert one(found, "face_leads").state is State.NOT_CHECKED  # of faces nothing is there
     found = examined("tables", faces={"leads_table": "our_leads"})
@@ -337,13 +276,30 @@ def test_plain_http_is_for_this_machine_alone() -> None:
         ("*", {"StringNotEquals": {"aws:SourceAccount": ACCOUNT}}, True),
         ("*", {"StringLike": {"aws:PrincipalArn": "*"}}, True),
         ("*", {"StringEquals": {"aws:PrincipalAccount": ACCOUNT}}, False),
+        ({"AWS": ["*", f"arn:aws:iam::{ACCOUNT}:root"]}, None, True),
+        ({"AWS": ["*"]}, {"StringEquals": {"aws:SourceVpce": ["vpce-1", "vpce-2"]}}, False),
+        ("*", {"StringEquals": {"aws:SourceVpce": ["vpce-1", "*"]}}, True),
+        ("*", {"StringLike": {"aws:PrincipalOrgID": "o-*"}}, True),
+        ("*", {"StringEquals": {"aws:PrincipalOrgID": "o-1a2b"}}, False),
+        ("*", {"StringEqualsIfExists": {"aws:PrincipalOrgID": "o-1a2b"}}, True),
+        ("*", {"StringEquals": {"s3:prefix": "open/"}}, True),
+        ("*", {"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}}, True),
+        ("*", {"ArnLike": {"aws:SourceArn": f"arn:aws:sns:*:{ACCOUNT}:*"}}, False),
+        ("*", {"ArnLike": {"aws:SourceArn": "arn:aws:sns:*:*:*"}}, True),
+        ("*", {"ArnLike": {"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:role/*"}}, False),
     ],
 )
 def test_a_policy_lets_everybody_in_unless_it_says_whom(
     principal: Any, condition: dict[str, Any] | None, is_open: bool
 ) -> None:
     told = {"Effect": "Allow", "Principal": principal, **({"Condition": condition} if condition else {})}
-    assert doctor_stores._is_open(told) is is_open
+    assert doctor_buckets.is_open(told) is is_open
+
+
+def test_who_is_not_somebody_is_everybody() -> None:
+    theirs = {"Effect": "Allow", "NotPrincipal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
+    assert doctor_buckets.is_open(theirs)
+    assert not doctor_buckets.is_open(theirs | {"Effect": "Deny"})
 
 
 def test_an_answer_that_is_none_of_awss_is_not_printed(aws: Aws) -> None:

@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from crime_jobs import aws
 from crime_jobs.errors import AwsRefused, WrongUsage
 
 if TYPE_CHECKING:
     from crime_jobs.settings import Settings
+
+T = TypeVar("T")
 
 #: Probes under way at a time; each waits for an answer most of its time.
 AT_ONCE = 16
@@ -77,6 +79,11 @@ class Said:
     def fail(self, found: str, do: str) -> Said:
         """Note what does not work, or lets anybody in."""
         return self._add(State.FAILED, found, do)
+
+    def tell(self, to: Said) -> Said:
+        """Say the same of another thing."""
+        to.state, to.remarks, to.do, to.missing = self.state, self.remarks, self.do, self.missing
+        return to
 
     def unknown(self, reason: str, do: str = "") -> Said:
         """Note what could not be found out, and why."""
@@ -161,6 +168,8 @@ class Where:
 
     settings: Settings
     _clients: dict[str, Any] = field(default_factory=dict)
+    _answers: dict[str, Any] = field(default_factory=dict)
+    _asking: dict[str, threading.Lock] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def client(self, service: str) -> Any:
@@ -169,6 +178,24 @@ class Where:
             if service not in self._clients:
                 self._clients[service] = aws.client(service, self.settings, attempts=ATTEMPTS)
             return self._clients[service]
+
+    def once(self, name: str, ask: Callable[[], T]) -> T:
+        """Return an answer that several checks need, and ask for it but once.
+
+        Parameters
+        ----------
+        name
+            What it is called.
+        ask
+            Asks for it; what it raises is raised, and the next one asks again.
+        """
+        with self._lock:
+            asking = self._asking.setdefault(name, threading.Lock())
+        with asking:
+            if name not in self._answers:
+                self._answers[name] = ask()
+            answer: T = self._answers[name]
+            return answer
 
 
 @dataclass(frozen=True)
@@ -332,12 +359,8 @@ def _listed(check: Check, where: Where) -> list[Probe]:
     probes: list[Probe] = []
     asked = Said().ask(lambda _: probes.extend(check.probes(where)))
     if asked.remarks:
-        return [Probe("", lambda said: _copy(asked, said))]
+        return [Probe("", asked.tell)]
     return probes or [Probe("", lambda said: said.unknown(check.none))]
-
-
-def _copy(of: Said, to: Said) -> None:
-    to.state, to.remarks, to.do, to.missing = of.state, of.remarks, of.do, of.missing
 
 
 def _finding(check: Check, probe: Probe) -> Finding:

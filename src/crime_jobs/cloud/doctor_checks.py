@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crime_jobs.cloud import doctor, doctor_here, doctor_services, doctor_stores
+from crime_jobs.cloud import doctor, doctor_buckets, doctor_here, doctor_services, doctor_stores, doctor_watch
 from crime_jobs.cloud.doctor import Check, Finding
 
 if TYPE_CHECKING:
@@ -34,14 +34,19 @@ CHECKS = (
         "No endpoint is named.",
         needs_aws=False,
     ),
-    Check("buckets", "region, public access, encryption, versions, TLS", doctor_stores.buckets),
-    Check("tables", "DynamoDB: there, encrypted, with backups", doctor_stores.tables),
+    Check("buckets", "region, public access, encryption, versions, TLS", doctor_buckets.buckets),
+    Check("tables", "DynamoDB: there, encrypted, protected, with backups", doctor_stores.tables),
     Check("streams", "Kinesis: active, encrypted", doctor_stores.kinesis),
     Check("lag", "how late the consumer is", doctor_services.lag),
     Check("queues", "dead letters that wait", doctor_stores.queues),
     Check("keys", "KMS: enabled, rotated", doctor_stores.keys),
     Check("secrets", "there, rotated; never read", doctor_stores.secrets),
     Check("subscriptions", "somebody hears of it, and has confirmed", doctor_services.topics),
+    Check(
+        "trail", "who reads FIRs and photographs is written down", doctor_watch.trail, doctor_watch.NO_TRAIL
+    ),
+    Check("alarms", "on, told to somebody, and measured", doctor_watch.alarms, doctor_watch.NO_ALARMS),
+    Check("budget", "there, and somebody hears of it", doctor_watch.budget, doctor_watch.NO_BUDGET),
     Check("schedules", "they start what they should", doctor_services.schedules, "There are none."),
     Check("roles", "those that are handed on are there", doctor_services.roles),
     Check("emr", "the cluster or application of `on`", doctor_services.emr, "The settings name no `on`."),

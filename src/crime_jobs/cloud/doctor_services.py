@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+from crime_jobs.cloud import doctor_held
 from crime_jobs.cloud.doctor import Probe, Said, Where
 from crime_jobs.cloud.doctor_stores import firs_part
 from crime_jobs.model import streams
@@ -43,6 +44,15 @@ def topics(where: Where) -> Iterator[Probe]:
             yield Probe(f"{str(arn).rpartition(':')[2]} ({name})", partial(_topic, where, arn=str(arn)))
     look = partial(_topic_called, where, name=stream.topic)
     yield Probe(f"{stream.topic} (stream.topic)", look, firs_part(where, "topic"))
+    held, silent = doctor_held.of_type(where, "AWS::SNS::Topic")
+    seen = {str(arn).rpartition(":")[2] for arn in named.values()} | {stream.topic}
+    for one in held:
+        if one.id.rpartition(":")[2] not in seen:
+            yield Probe(
+                f"{one.id.rpartition(':')[2]} ({one.name} of {one.stream})",
+                partial(_topic, where, arn=one.id),
+            )
+    yield from silent
 
 
 def _topic_called(where: Where, said: Said, name: str) -> None:

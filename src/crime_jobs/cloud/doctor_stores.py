@@ -1,4 +1,4 @@
-"""What the doctor looks at where data is: buckets, tables, streams, queues, keys, secrets."""
+"""What the doctor looks at where data is: tables, streams, queues, keys, secrets."""
 
 from __future__ import annotations
 
@@ -8,31 +8,17 @@ from functools import partial
 from typing import Any
 
 from crime_jobs import aws
+from crime_jobs.cloud import doctor_held
 from crime_jobs.cloud.doctor import Probe, Said, Where
 from crime_jobs.model import faces, streams
-from crime_jobs.region import RULE
-from crime_jobs.settings import Settings
 
 FIRS, FACES = "FIRs", "faces"
 
-#: https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html
-_BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
-_EVERYBODY = (
-    "http://acs.amazonaws.com/groups/global/AllUsers",
-    "http://acs.amazonaws.com/groups/global/AuthenticatedUsers",
-)
-#: Conditions with which a policy for everybody is not a public one
-#: (https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html, "the
-#: meaning of public").
-_HOLDS = ("StringEquals", "StringLike", "ArnEquals", "ArnLike", "IpAddress")
-_FROM = frozenset(
-    (
-        *("aws:principalorgid", "aws:principalaccount", "aws:principalarn", "aws:sourcearn", "aws:sourceip"),
-        *("aws:sourceaccount", "aws:sourceowner", "aws:sourcevpc", "aws:sourcevpce", "aws:userid"),
-        "s3:dataaccesspointaccount",
-    )
-)
-_REDEPLOY = "`crime-jobs deploy` sets it as the template says."
+#: Tables of what can't be made again, by the setting that names them: FIRs and their identities, who is on a
+#: watch list, what was decided and who did what. Their templates protect them from being deleted.
+PROTECTED = frozenset({"events_table", "identities_table", "people_table", "leads_table", "audit_table"})
+
+REDEPLOY = "`crime-jobs deploy` sets it as the template says."
 
 
 def firs_part(where: Where, key: str) -> str:
@@ -40,164 +26,18 @@ def firs_part(where: Where, key: str) -> str:
     return "" if key in where.settings.stream else FIRS
 
 
-def buckets_of(settings: Settings) -> dict[str, tuple[str, str]]:
-    """Return the buckets that the settings name.
-
-    Parameters
-    ----------
-    settings
-        The environment.
-
-    Returns
-    -------
-    dict
-        For each bucket the settings that name it, and of what it is a part by default.
-    """
-    history = streams.of(settings.stream).history
-    named = {
-        "landing": (settings.landing, ""),
-        "lake": (settings.lake, ""),
-        "artifacts": (settings.artifacts or "", ""),
-        "logs": (settings.logs or "", ""),
-        "sql.results": (str(settings.sql.get("results") or ""), ""),
-        "stream.history": (history, "" if "history" in settings.stream else FIRS),
-    }
-    found: dict[str, tuple[str, str]] = {}
-    for name, (uri, part) in named.items():
-        if not uri.startswith(("s3://", "s3a://", "s3n://")):
-            continue
-        bucket, _ = aws.split_uri(uri, name)
-        before, part_before = found.get(bucket, ("", part))
-        found[bucket] = (f"{before}, {name}" if before else name, part and part_before)
-    return found
-
-
-def buckets(where: Where) -> Iterator[Probe]:
-    """Look where buckets are, who gets in, and how what is in them is kept."""
-    for bucket, (names, part) in buckets_of(where.settings).items():
-        yield Probe(f"{bucket} ({names})", partial(_bucket, where, bucket=bucket), part)
-
-
-def _bucket(where: Where, said: Said, bucket: str) -> None:
-    s3 = where.client("s3")
-    there = s3.head_bucket(Bucket=bucket)
-    headers = there["ResponseMetadata"]["HTTPHeaders"]
-    found = there.get("BucketRegion") or headers.get("x-amz-bucket-region")
-    if found and found != where.settings.region:
-        here = where.settings.region
-        said.fail(f"is in region {found}, the environment in {here}", f"Name a bucket in {here}. {RULE}")
-        return
-    said.ok(f"in {found}" if found else "there")
-    said.ask(lambda said: _public(said, s3, bucket), "public access")
-    said.ask(lambda said: _encrypted(said, s3, bucket), "encryption")
-    said.ask(lambda said: _versioned(said, s3, bucket), "versions")
-    said.ask(lambda said: _policy(said, s3, bucket), "policy")
-
-
-def _or_none(call: Any, *codes: str) -> Any:
-    """Make a call; ``None`` where its answer is that there is no such setting."""
-    from botocore.exceptions import ClientError
-
-    try:
-        return call()
-    except ClientError as error:
-        if aws.code_of(error) in codes:
-            return None
-        raise
-
-
-def _public(said: Said, s3: Any, bucket: str) -> None:
-    answer = _or_none(
-        lambda: s3.get_public_access_block(Bucket=bucket), "NoSuchPublicAccessBlockConfiguration"
-    )
-    block = (answer or {}).get("PublicAccessBlockConfiguration", {})
-    lacking = [name for name in _BLOCKS if not block.get(name)]
-    if lacking:
-        said.fail(
-            f"public access is not blocked ({', '.join(lacking)})",
-            f"`aws s3api put-public-access-block --bucket {bucket} --public-access-block-configuration "
-            f"{','.join(f'{name}=true' for name in _BLOCKS)}`",
-        )
-        grants = s3.get_bucket_acl(Bucket=bucket).get("Grants", [])
-        if any(grant.get("Grantee", {}).get("URI") in _EVERYBODY for grant in grants):
-            said.fail(
-                "its ACL lets everybody in", f"`aws s3api put-bucket-acl --bucket {bucket} --acl private`"
-            )
-    else:
-        said.ok("public access blocked")
-
-
-def _encrypted(said: Said, s3: Any, bucket: str) -> None:
-    answer = _or_none(
-        lambda: s3.get_bucket_encryption(Bucket=bucket), "ServerSideEncryptionConfigurationNotFoundError"
-    )
-    rules = (answer or {}).get("ServerSideEncryptionConfiguration", {}).get("Rules", [])
-    how = [rule.get("ApplyServerSideEncryptionByDefault", {}).get("SSEAlgorithm", "") for rule in rules]
-    if any(name.startswith("aws:kms") for name in how):
-        said.ok("encrypted with a KMS key")
-    elif how:
-        said.warn(f"encrypted with S3's own key ({', '.join(how)})", _REDEPLOY)
-    else:
-        said.fail("not encrypted", _REDEPLOY)
-
-
-def _versioned(said: Said, s3: Any, bucket: str) -> None:
-    status = s3.get_bucket_versioning(Bucket=bucket).get("Status")
-    if status == "Enabled":
-        said.ok("keeps versions")
-    else:
-        said.warn("keeps no versions: what is overwritten is gone", _REDEPLOY)
-
-
-def _policy(said: Said, s3: Any, bucket: str) -> None:
-    answer = _or_none(lambda: s3.get_bucket_policy(Bucket=bucket), "NoSuchBucketPolicy")
-    statements = json.loads(answer["Policy"]).get("Statement", []) if answer else []
-    statements = statements if isinstance(statements, list) else [statements]
-    if any(_is_open(one) for one in statements):
-        said.fail(
-            "its policy lets everybody in", f"`aws s3api get-bucket-policy --bucket {bucket}` shows it."
-        )
-    if any(_refuses_plain(one) for one in statements):
-        said.ok("by TLS only")
-    else:
-        said.warn("its policy does not refuse what comes without TLS", _REDEPLOY)
-
-
-def _is_open(statement: dict[str, Any]) -> bool:
-    principal = statement.get("Principal")
-    named = principal.get("AWS", []) if isinstance(principal, dict) else principal
-    everybody = "*" in (named if isinstance(named, list) else [named])
-    return bool(statement.get("Effect") == "Allow" and everybody and not _narrows(statement))
-
-
-def _narrows(statement: dict[str, Any]) -> bool:
-    """Tell whether a condition says where it must come from; one on TLS alone, for example, does not."""
-    return any(
-        operator in _HOLDS
-        and key.lower() in _FROM
-        and "*" not in (said if isinstance(said, list) else [said])
-        for operator, tests in (statement.get("Condition") or {}).items()
-        for key, said in tests.items()
-    )
-
-
-def _refuses_plain(statement: dict[str, Any]) -> bool:
-    condition = statement.get("Condition", {}).get("Bool", {})
-    return statement.get("Effect") == "Deny" and str(condition.get("aws:SecureTransport")).lower() == "false"
-
-
 def tables(where: Where) -> Iterator[Probe]:
     """Look at DynamoDB's tables: there, encrypted, and with what can bring them back."""
     stream, face = streams.of(where.settings.stream), faces.of(where.settings.faces)
     for key in ("events_table", "identities_table", "alerts_table", "runs_table"):
         name = getattr(stream, key)
-        yield Probe(name, partial(_table, where, name=name), firs_part(where, key))
+        yield Probe(name, partial(_table, where, name=name, setting=key), firs_part(where, key))
     for key in ("people_table", "photographs_table", "leads_table", "audit_table"):
         name, part = getattr(face, key), "" if key in where.settings.faces else FACES
-        yield Probe(name, partial(_table, where, name=name), part)
+        yield Probe(name, partial(_table, where, name=name, setting=key), part)
 
 
-def _table(where: Where, said: Said, name: str) -> None:
+def _table(where: Where, said: Said, name: str, setting: str) -> None:
     client = where.client("dynamodb")
     table = client.describe_table(TableName=name)["Table"]
     status = table["TableStatus"]
@@ -208,8 +48,20 @@ def _table(where: Where, said: Said, name: str) -> None:
     if table.get("SSEDescription", {}).get("Status") in ("ENABLED", "UPDATING"):
         said.ok("encrypted with a KMS key")
     else:
-        said.warn("encrypted with DynamoDB's own key", _REDEPLOY)
+        said.warn("encrypted with DynamoDB's own key", REDEPLOY)
+    if setting in PROTECTED:
+        _protected(said, name, is_so=bool(table.get("DeletionProtectionEnabled")))
     said.ask(lambda said: _can_be_restored(said, client, name), "backups")
+
+
+def _protected(said: Said, name: str, *, is_so: bool) -> None:
+    if is_so:
+        said.ok("protected from being deleted")
+    else:
+        said.warn(
+            "anybody who may delete tables can delete it",
+            f"`aws dynamodb update-table --table-name {name} --deletion-protection-enabled`",
+        )
 
 
 def _can_be_restored(said: Said, client: Any, name: str) -> None:
@@ -218,7 +70,7 @@ def _can_be_restored(said: Said, client: Any, name: str) -> None:
     if status == "ENABLED":
         said.ok("can be brought back to any second of the last days")
     else:
-        said.warn("point-in-time recovery is off", _REDEPLOY)
+        said.warn("point-in-time recovery is off", REDEPLOY)
 
 
 def kinesis(where: Where) -> Iterator[Probe]:
@@ -240,7 +92,7 @@ def _stream(where: Where, said: Said, name: str) -> None:
     if found.get("EncryptionType") == "KMS":
         said.ok("encrypted with a KMS key")
     else:
-        said.warn("not encrypted at rest", _REDEPLOY)
+        said.warn("not encrypted at rest", REDEPLOY)
 
 
 def queues(where: Where) -> Iterator[Probe]:
@@ -267,7 +119,7 @@ def _queue(where: Where, said: Said, name: str, show: str) -> None:
     if told.get("KmsMasterKeyId") or told.get("SqsManagedSseEnabled") == "true":
         said.ok("encrypted")
     else:
-        said.warn("not encrypted at rest", _REDEPLOY)
+        said.warn("not encrypted at rest", REDEPLOY)
 
 
 def keys(where: Where) -> Iterator[Probe]:
@@ -276,8 +128,16 @@ def keys(where: Where) -> Iterator[Probe]:
     yield Probe(stream.key, partial(_key, where, key=stream.key), firs_part(where, "key"))
     part = "" if "key" in where.settings.faces else FACES
     yield Probe(face.key, partial(_key, where, key=face.key), part)
-    if key := where.settings.schedule.get("key"):
-        yield Probe(f"{key} (of schedules)", partial(_key, where, key=str(key)))
+    of_schedules = str(where.settings.schedule.get("key") or "")
+    if of_schedules:
+        yield Probe(f"{of_schedules} (of schedules)", partial(_key, where, key=of_schedules))
+    held, silent = doctor_held.of_type(where, "AWS::KMS::Key")
+    aliases, _ = doctor_held.of_type(where, "AWS::KMS::Alias")
+    seen = {one.stream for one in aliases if one.id in (stream.key, face.key)}  # each has one key
+    for one in held:
+        if one.stream not in seen and not of_schedules.endswith(one.id):
+            yield Probe(f"{one.name} of {one.stream}", partial(_key, where, key=one.id))
+    yield from silent
 
 
 def _key(where: Where, said: Said, key: str) -> None:
