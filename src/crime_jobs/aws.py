@@ -109,6 +109,7 @@ def client(
     elsewhere: str | None = None,
     writes: bool = False,
     within: Any = None,
+    key: tuple[str, str] | None = None,
 ) -> Any:
     """Make a client of a service in the environment's region, which calls nothing outside it.
 
@@ -130,6 +131,8 @@ def client(
         Whether a client for elsewhere may change something there: what `crime-jobs destroy` is told.
     within
         A `session` of that region to make it in, for who makes many; by default one of its own.
+    key
+        Id and secret of an access key that it signs with, in place of the credentials of whoever runs this.
 
     Returns
     -------
@@ -155,8 +158,9 @@ def client(
         user_agent_extra=f"crime-jobs/{__version__}",
         parameter_validation=validated,
     )
+    signs = dict(zip(("aws_access_key_id", "aws_secret_access_key"), key or (), strict=False))
     try:
-        made = (within or session(settings, here)).client(service, config=config)
+        made = (within or session(settings, here)).client(service, config=config, **signs)
     except ProfileNotFound as error:
         raise WrongUsage(
             f"There is no AWS profile {settings.profile!r} (from {settings.sources.get('profile')}).",

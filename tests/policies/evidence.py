@@ -39,6 +39,8 @@ IN_TESTS = (
     (r".*", r"prefix", r"crime-faces/.*\bwatch\b.*", "crime-faces/watch/~"),
     (r"enroller", r"object", r".*", "crime-faces/watch/~"),
     (r"matcher|reviewer", r"object|prefix", r"crime-faces/.*", "crime-faces/photographs/~"),
+    (r"matcher", r"SecretId", r".*", "engine-reads"),
+    (r"enroller|custodian", r"SecretId", r".*", "engine-writes"),
     (r"submitter.*|cluster keeper", r"object|prefix", r"(\{(?:artifacts|logs)\}/).*", r"\1~"),
     # A migration's own table keeps its name; those that are moved are called as their mapping says.
     (r"migration", r".*TableName|RequestItems", r"(?!crime-jobs-).*", "crime-moved"),

@@ -51,6 +51,8 @@ GIVEN: dict[str, Any] = {
     "faces.Application": "00abc",
     "faces.ArtifactsKey": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/emr-Key",
     "faces.ArtifactsBucket": "emr-artifactsbucket",
+    "faces.EngineSecret": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:engine-reads-a1b2c3",
+    "faces.EngineWriteSecret": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:engine-writes-a1b2c3",
     "faces.NotStarted": f"arn:aws:sqs:{REGION}:{ACCOUNT}:crime-jobs-aws-not-started",
     "InputKeyArn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/firs-Key",
     "KeyArns": [

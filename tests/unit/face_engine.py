@@ -133,10 +133,10 @@ class Deployed:
 
 
 @contextlib.contextmanager
-def deploy(folder: Path) -> Iterator[Deployed]:
+def deploy(folder: Path, clients: str = CLIENTS) -> Iterator[Deployed]:
     """Deploy the engine in a folder, with an S3 that has the files of `folder`/s3."""
     certify(folder)
-    private(folder / "clients.toml", CLIENTS.encode())
+    private(folder / "clients.toml", clients.encode())
     made = Deployed(folder)
     with _s3(folder / "s3") as endpoint:
         made.start("--s3-endpoint", endpoint)

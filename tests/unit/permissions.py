@@ -44,7 +44,7 @@ class Told:
                     yield name, statement.get("Fn::If", [None, statement])[1]
         for name, policy in self.of("AWS::IAM::ManagedPolicy").items():
             for statement in policy["PolicyDocument"]["Statement"]:
-                yield name, statement
+                yield name, statement.get("Fn::If", [None, statement])[1]
 
     def may(self, name: str) -> set[str]:
         return {action for whose, s in self.statements() if whose == name for action in as_list(s["Action"])}

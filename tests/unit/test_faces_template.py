@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from crime_jobs.faces.expiry import JOB, ExpireConfig
-from crime_jobs.faces.photographs import ENDS
+from crime_jobs.faces.photographs import ENDS, UNREADABLE_DAYS
 from crime_jobs.faces.watchlist import COLLECTION
 from crime_jobs.model.faces import SEALED_FOR, FaceSettings
 from tests.conftest import ROOT
@@ -33,9 +33,10 @@ OTHERWISE = {
     "kms:Encrypt": {"kms:GenerateDataKey"},
     "sts:GetCallerIdentity": set(),
 }
-SERVICES = ("s3", "rekognition", "dynamodb", "kms", "sts")
+SERVICES = ("s3", "rekognition", "dynamodb", "kms", "sts", "secretsmanager")
 SEALS: Code = {"src/crime_jobs/sealing.py": ()}
 AUDIT: Code = {f"{FOLDER}/audit.py": ()}
+SIGNS: Code = {f"{FOLDER}/_keys.py": ()}
 #: Tags of a collection that is made need a permission of their own
 #: (https://docs.aws.amazon.com/rekognition/latest/APIReference/API_CreateCollection.html).
 TAGS = {"rekognition:TagResource"}
@@ -70,6 +71,8 @@ def test_the_tables_are_those_that_make_up_makes() -> None:
 
 
 def test_rows_of_photographs_that_cannot_be_read_end() -> None:
+    """With the photographs, which the bucket keeps as long: a name does not outlive what it is of."""
+    assert TOLD.template["Parameters"]["PhotographDays"]["Default"] == UNREADABLE_DAYS
     told = RESOURCES["Photographs"]["Properties"]["TimeToLiveSpecification"]
     assert told == {"AttributeName": ENDS, "Enabled": True}
     hook = (ROOT / "localstack/init/ready.d/70_faces.py").read_text()
@@ -103,6 +106,7 @@ def test_who_enrols_may_do_what_he_does_and_no_more() -> None:
     code = {
         **SEALS,
         **AUDIT,
+        **SIGNS,
         f"{FOLDER}/watchlist.py": (),
         f"{FOLDER}/_enrolling.py": (),
         f"{FOLDER}/_reconcile.py": (),
@@ -120,6 +124,7 @@ def test_who_withdraws_may_do_what_he_does_and_no_more() -> None:
     code = {
         **SEALS,
         **AUDIT,
+        **SIGNS,
         f"{FOLDER}/withdraw.py": (),
         f"{FOLDER}/expiry.py": (),
         f"{FOLDER}/people.py": (),
@@ -155,6 +160,7 @@ def test_the_job_that_matches_may_do_what_it_does_and_no_more() -> None:
     code = {
         **SEALS,
         **AUDIT,
+        **SIGNS,
         f"{FOLDER}/match.py": (),
         f"{FOLDER}/_matcher.py": (),
         f"{FOLDER}/compare.py": (),
@@ -166,6 +172,20 @@ def test_the_job_that_matches_may_do_what_it_does_and_no_more() -> None:
     found = needed(code) | {"dynamodb:ConditionCheckItem"}
     assert TOLD.may("MatcherPolicy") == found
     assert "dynamodb:DeleteItem" not in found
+
+
+def test_the_key_of_ones_own_engine_is_read_by_whose_it_is() -> None:
+    """Who matches can't have the key that changes a collection, and who decides has none."""
+    read = {
+        name: statement["Resource"]
+        for name, statement in TOLD.statements()
+        if "secretsmanager:GetSecretValue" in as_list(statement["Action"])
+    }
+    assert read == {
+        "EnrollerPolicy": {"Ref": "EngineWriteSecret"},
+        "MatcherPolicy": {"Ref": "EngineSecret"},
+        "CustodianPolicy": {"Ref": "EngineWriteSecret"},
+    }
 
 
 def test_nobody_changes_a_line_of_the_audit() -> None:
@@ -240,6 +260,7 @@ def test_what_the_night_starts_is_a_job_run_that_the_job_takes() -> None:
     values = {name: f"the-{name.lower()}" for name in names} | {
         "Engine": "on-premises",
         "EngineUrl": "https://faces.example",
+        "EngineWriteSecret": "arn:aws:secretsmanager:us-east-1:123456789012:secret:writes-a1b2c3",
         "KeyAlias": "alias/x",
         "LeadDays": "45",
         "WatchList": "missing",
@@ -253,6 +274,7 @@ def test_what_the_night_starts_is_a_job_run_that_the_job_takes() -> None:
     config = ExpireConfig.model_validate(given)
     assert config.watch_list == "missing"
     assert config.faces.engine == "on-premises"
+    assert config.faces.engine_write_secret == values["EngineWriteSecret"]
     assert config.faces.key == "alias/x"
     assert config.faces.lead_days == 45
     assert config.faces.people_table == "the-people"

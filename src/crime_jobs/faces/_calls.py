@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from crime_jobs import aws
 from crime_jobs.errors import AwsRefused
 from crime_jobs.faces._answers import Picture, UnfitPicture
+from crime_jobs.faces._keys import access_key
 from crime_jobs.model.faces import FaceSettings
 
 if TYPE_CHECKING:
@@ -41,6 +43,14 @@ _UNFIT = {
     "InvalidParameterException": "it has no face, or is too small or too large to look at",
 }
 
+#: Errors by which an engine of one's own says that it does not know who asks, and what is to be done.
+_UNKNOWN_KEY = {"UnrecognizedClientException", "InvalidSignatureException"}
+_KEYS = (
+    "The engine knows the keys of its clients, and no session of a role or of `aws sso login`: {} in the "
+    "environment's faces table names a secret with such a key. Is it as in the engine's file of clients, and "
+    "is the clock right?"
+)
+
 
 class Calls:
     """Calls the engine; threads may share it.
@@ -55,11 +65,18 @@ class Calls:
         Called with 1 before each call that looks at a picture, also a repeated one; returns seconds to wait.
     sleep
         For tests.
+    writes
+        Whether it is to change a collection: with which key of an engine of one's own it signs.
 
     Attributes
     ----------
     calls
         How often each operation was called; a call that was repeated counts each time, since it is paid for.
+
+    Raises
+    ------
+    WrongUsage, AwsRefused, BadInput
+        If the settings name a secret with the engine's key, and it can't be had.
     """
 
     def __init__(
@@ -68,9 +85,14 @@ class Calls:
         faces: FaceSettings,
         pay: Callable[[float], float] | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        *,
+        writes: bool = False,
     ) -> None:
+        self._setting = "engine_write_secret" if writes else "engine_secret"
+        secret = faces.engine_write_secret if writes else faces.engine_secret
+        key = access_key(settings, secret) if secret else None
         # One attempt: the patience is here, so that each attempt waits for its turn and is counted.
-        self._client = aws.client("rekognition", settings, attempts=1)
+        self._client = aws.client("rekognition", settings, attempts=1, key=key)
         self._faces, self._pay, self._sleep = faces, pay, sleep
         self._lock = threading.Lock()
         self.calls: Counter[str] = Counter()
@@ -104,7 +126,7 @@ class Calls:
                 self._sleep(wait)
             with self._lock:
                 self.calls[operation] += 1
-            with aws.refusals(doing):
+            with self._refusals(doing):
                 said: dict[str, Any] = getattr(self._client, operation)(**request)
                 return said
 
@@ -115,6 +137,16 @@ class Calls:
             sleep=self._sleep,
             reraise=True,
         )(once)
+
+    @contextmanager
+    def _refusals(self, doing: str) -> Iterator[None]:
+        try:
+            with aws.refusals(doing):
+                yield
+        except AwsRefused as error:
+            if self._faces.engine == "on-premises" and error_code(error) in _UNKNOWN_KEY:
+                error.hint = _KEYS.format(self._setting)
+            raise
 
 
 def _passes(error: BaseException) -> bool:

@@ -49,24 +49,7 @@ _AT_ONCE = 4096
 
 
 class Engine(Calls):
-    """What compares faces; threads may share it.
-
-    Parameters
-    ----------
-    settings
-        Region, profile. The address is that of ``AWS_ENDPOINT_URL_REKOGNITION``, where one is set.
-    faces
-        What the environment says of faces.
-    pay
-        Called with 1 before each call that looks at a picture, also a repeated one; returns seconds to wait.
-    sleep
-        For tests.
-
-    Attributes
-    ----------
-    calls
-        How often each operation was called; a call that was repeated counts each time, since it is paid for.
-    """
+    """What compares faces; threads may share it. See `crime_jobs.faces._calls.Calls` for its parameters."""
 
     def identity(self, collection: str | None = None) -> Identity:
         """Ask who answers.
@@ -87,6 +70,8 @@ class Engine(Calls):
         AwsRefused
             If nothing answers, or it refuses.
         """
+        if (aws_itself := identified({}, self.host, "")).name == "rekognition":
+            self._check_setting(aws_itself)  # before a key that is none of AWS's is used there
         version = ""
         try:
             if collection is None:

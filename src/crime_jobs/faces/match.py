@@ -22,6 +22,7 @@ from crime_jobs.errors import BadInput, CrimeJobsError
 from crime_jobs.executors import raised_on_executors
 from crime_jobs.faces import cost, purpose
 from crime_jobs.faces._matcher import Matcher, Tally, fingerprint
+from crime_jobs.faces._telling import Telling
 from crime_jobs.faces.audit import Audit
 from crime_jobs.faces.engine import Engine, Identity
 from crime_jobs.faces.matching import Asked, Bar
@@ -233,8 +234,10 @@ class Matching:
                 served.budget,
             )
             parts = list(batches(planned.todo, _batch_size(len(planned.todo), context.defaultParallelism)))
-            with _going_on(), raised_on_executors("Not all photographs were matched"):
-                for tally in context.parallelize(parts, len(parts)).map(matcher).collect():
+            telling = Telling(context, len(planned.todo))
+            work = telling.counting(matcher)
+            with _going_on(), raised_on_executors("Not all photographs were matched"), telling:
+                for tally in context.parallelize(parts, len(parts)).map(work).collect():
                     total.add(tally)
         finally:
             served.close()

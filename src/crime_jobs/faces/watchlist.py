@@ -159,7 +159,7 @@ class Enrolling:
         self._settings, self._faces = settings, faces
         self._name, self._purpose, self._again = name, purpose, again
         self._place: Place = open_place(manifest, settings)
-        self._engine = Engine(settings, faces, Bucket(faces.calls_per_second).pay)
+        self._engine = Engine(settings, faces, Bucket(faces.calls_per_second).pay, writes=True)
         self._people = People(settings, faces)
         self._audit = Audit(settings, faces)
         self._wishes: list[Wish] = []

@@ -83,7 +83,8 @@ class Withdrawal:
         self.people, self.audit = People(settings, faces), Audit(settings, faces)
         self.leads = leads or Leads(settings, faces)
         self.list: WatchList = self.people.watch_list(name)
-        self._engine, self._remover = Engine(settings, faces), Remover(settings)
+        self._engine = Engine(settings, faces, writes=True)
+        self._remover = Remover(settings)
         # Another engine would have none of the faces, and it would look as if they were gone.
         check_engine(self.list, self._engine.identity(self.list.collection), same_version=False)
 

@@ -38,6 +38,10 @@ class FaceSettings(BaseModel):
     engine
         What compares the faces: ``rekognition`` is AWS's, ``on-premises`` the engine of one's own. What
         really answers is asked too, see `crime_jobs.faces.purpose`.
+    engine_secret, engine_write_secret
+        Names or ARNs of secrets with the access key of an on-premises engine, which knows the keys of its
+        clients and no role: the first is for matching and comparing, the second for who changes a collection
+        (enrolment, withdrawal, expiry). Without one, the credentials of whoever runs it sign.
     people_table, photographs_table, leads_table, audit_table
         DynamoDB tables: watch lists and their people, photographs that were matched, leads, and who did what.
     key
@@ -58,6 +62,8 @@ class FaceSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     engine: Literal["rekognition", "on-premises"] = "rekognition"
+    engine_secret: str = ""
+    engine_write_secret: str = ""
     people_table: str = "face_people"
     photographs_table: str = "face_photographs"
     leads_table: str = "face_leads"
@@ -73,6 +79,12 @@ class FaceSettings(BaseModel):
     def _of_text(cls, given: Any) -> Any:
         """Read the table from JSON, as a job is told it."""
         return json.loads(given) if isinstance(given, str) else given
+
+    @model_validator(mode="after")
+    def _keys_are_for_ones_own(self) -> FaceSettings:
+        if self.engine == "rekognition" and (self.engine_secret or self.engine_write_secret):
+            raise ValueError("AWS's engine takes no key of its own: leave out engine_secret")
+        return self
 
 
 class Box(BaseModel):
