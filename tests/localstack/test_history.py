@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from crime_jobs.model.aggregation import Aggregate
 from crime_jobs.model.fir_event import COLUMNS, SQL_COLUMNS, FirEvent
 from crime_jobs.model.streams import StreamSettings
 from crime_jobs.settings import Settings
@@ -228,20 +229,20 @@ def test_two_loaders_load_each_object_once(place: Place) -> None:
     assert place.rows("SELECT COUNT(*) AS n, COUNT(DISTINCT object) AS m FROM fir_loads") == [(8, 8)]
 
 
+def tell_faults(stack: Stack, body: bytes | None, method: str) -> None:
+    url = f"{stack.env['AWS_ENDPOINT_URL_REDSHIFT_DATA']}/_engines/faults"
+    request = urllib.request.Request(url, body, method=method)  # noqa: S310 - http it is
+    urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
+
+
 @contextlib.contextmanager
 def ordered(stack: Stack, fault: dict[str, Any] | None) -> Iterator[None]:
-    url = f"{stack.env['AWS_ENDPOINT_URL_REDSHIFT_DATA']}/_engines/faults"
-
-    def send(body: bytes | None, method: str) -> None:
-        request = urllib.request.Request(url, body, method=method)  # noqa: S310 - http it is
-        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
-
     if fault:
-        send(json.dumps(fault).encode(), "POST")
+        tell_faults(stack, json.dumps(fault).encode(), "POST")
     try:
         yield
     finally:
-        send(None, "DELETE")
+        tell_faults(stack, None, "DELETE")
 
 
 #: Killed before the load is handed in; while Redshift does it; and before its bad lines are noted. Before the
@@ -276,6 +277,14 @@ def test_a_loader_killed_at_any_moment_loads_nothing_twice_and_leaves_nothing_ou
     assert [row["line_number"] for row in place.history.errors()] == [1]
 
 
+def until(process: subprocess.Popen[bytes], holds: Callable[[], object], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
 def has_come_to(place: Place, moment: str) -> bool:
     """Whether a load's lists are written, the load is handed in, or has ended."""
     if moment == "before":
@@ -286,6 +295,33 @@ def has_come_to(place: Place, moment: str) -> bool:
         WorkgroupName=place.stream.redshift_workgroup,
     )
     return bool(listed["Statements"])
+
+
+def test_a_loader_that_follows_goes_on_after_a_refusal_and_ends_when_asked(
+    place: Place, stack: Stack
+) -> None:
+    place.put("one.gz", packed(*firs(1, 4)))
+    log = place.folder / "log"
+    throttled = {"operation": "BatchExecuteStatement", "code": "AccessDeniedException"}
+    with log.open("w") as out, ordered(stack, throttled):
+        process = subprocess.Popen(
+            place.command("load", "--follow", "--every", "1"), cwd=place.folder, env=stack.environ,
+            stdout=out, stderr=out,
+        )  # fmt: skip
+        try:
+            until(process, lambda: "Tried again in 1 s: " in log.read_text())
+            assert place.keys() == []
+            tell_faults(stack, None, "DELETE")
+            until(process, lambda: len(place.keys()) == 3)
+            place.put("two.gz", packed(*firs(3, 6)))
+            until(process, lambda: "1 objects, 3 lines, 2 new FIRs, 0 refused" in log.read_text())
+            assert len(place.keys()) == 5
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 130
+        finally:
+            process.kill()
+            process.wait()
+    assert CANARY not in log.read_text()
 
 
 def test_nothing_is_refused_for_what_is_not_its_fault(place: Place) -> None:
@@ -306,7 +342,9 @@ def test_a_dry_run_says_what_would_be_and_does_nothing(place: Place) -> None:
     assert f"{place.stream.name}-history" in said
 
 
-def test_what_firehose_writes_is_loaded(stack: Stack, tmp_path: Path) -> None:
+def test_what_firehose_writes_of_single_and_aggregated_records_is_loaded(
+    stack: Stack, tmp_path: Path
+) -> None:
     place = Place(stack, tmp_path)
     kinesis, firehose = stack.client("kinesis"), stack.client("firehose")
     kinesis.create_stream(StreamName=place.stream.name, ShardCount=1)
@@ -323,10 +361,12 @@ def test_what_firehose_writes_is_loaded(stack: Stack, tmp_path: Path) -> None:
             != "ACTIVE"
         ):
             time.sleep(0.2)
-        for one in firs(1, 21):
-            kinesis.put_record(
-                StreamName=place.stream.name, PartitionKey=one.partition_key, Data=one.to_bytes()
-            )
+        aggregate = Aggregate()  # as the producer sends: Firehose takes them apart
+        for one in firs(4, 21):
+            aggregate.add(one.partition_key, one.to_bytes())
+        alone = [(one.partition_key, one.to_bytes()) for one in firs(1, 4)]
+        for key, data in [*alone, aggregate.entry()]:
+            kinesis.put_record(StreamName=place.stream.name, PartitionKey=key, Data=data)
         history, deadline = place.history, time.monotonic() + 60
         while len(place.keys()) < 20 and time.monotonic() < deadline:
             history.load()

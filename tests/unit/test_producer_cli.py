@@ -187,6 +187,41 @@ def test_the_first_ctrl_c_sends_what_was_taken_and_says_so(
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+HELD = """
+import os, signal, sys, time
+from crime_jobs import aws, sealing
+from fir_producer import runs
+from fir_producer.cli import main
+from tests.unit.fir_forms import FakeSender
+from tests.unit.test_producer_cli import FakeSealer, World
+
+def close(self, timeout=30.0):  # nothing answers: what was taken waits for its outcome
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(60)
+
+def put(self, *record):
+    taken(self, *record)
+    os.kill(os.getpid(), signal.SIGINT)
+
+taken, FakeSender.put, FakeSender.close = FakeSender.put, put, close
+world = World()
+sealing.Sealer, runs.opener, aws.client = FakeSealer, lambda *_: world.open, lambda *_: world
+sys.exit(main(["generate", "--rate", "100", "--data", sys.argv[1]]))
+"""
+
+
+def test_a_second_ctrl_c_leaves_at_once_whatever_has_no_outcome_and_says_so(tmp_path: Path) -> None:
+    left = subprocess.run(
+        [sys.executable, "-c", HELD, str(DATA)], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, timeout=50, check=False,
+    )  # fmt: skip
+    assert left.returncode == 130, left.stderr
+    assert "Stopping: what was taken is sent first." in left.stderr
+    assert "Left at once: what had no outcome yet may or may not have been sent." in left.stderr
+    assert "Stopped." not in left.stderr
+    assert CANARY not in left.stderr
+
+
 def test_what_follows_a_file_stops_at_a_gap_and_its_position_is_before_it(
     world: World, tmp_path: Path
 ) -> None:
