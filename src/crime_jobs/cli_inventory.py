@@ -100,6 +100,8 @@ def destroy(
     output.show(rows, output_format, title=f"Removed of environment {settings.env} ({where}), in this order")
     for said in inventory_rows.unheard(plan.unasked):
         output.note(said)
+    for said in destroy_plan.warnings(plan):
+        output.note(said)
     output.note(f"Removed: {inventory_rows.sum_of(plan.remove)}")
     if dry_run:
         output.note("Nothing was removed.")
@@ -130,7 +132,9 @@ def _run(it: Destruction, plan: Plan) -> Outcome:
         outcome = it.run(plan)
     except KeyboardInterrupt as error:
         raise Interrupted(
-            "Stopped in the middle: some is removed, some isn't.", hint="Run it again: it goes on."
+            "Stopped in the middle: some is removed, some isn't.",
+            hint=f"`crime-jobs inventory --env {plan.environment}` shows what stands; "
+            "the same command again goes on.",
         ) from error
     for said in inventory_rows.sentences(outcome):
         output.note(said)

@@ -28,6 +28,16 @@ NOT_THERE = {
     "logs": "ResourceNotFoundException",
     "iam": "NoSuchEntity",
     "s3": "NoSuchBucket",
+    "cloudtrail": "TrailNotFoundException",
+    "kinesis": "ResourceNotFoundException",
+}
+
+#: What is removed with its stack.
+KINDS = {
+    "AWS::S3::Bucket": "bucket",
+    "AWS::DynamoDB::Table": "table",
+    "AWS::SQS::Queue": "queue",
+    "AWS::CloudTrail::Trail": "trail",
 }
 
 Things = dict[str, dict[str, Any]]
@@ -74,7 +84,7 @@ class Account:
     def add(
         self, kind: str, name: str, region: str = HOME, tags: dict[str, str] | None = None, **more: Any
     ) -> str:
-        """Make something; ``kind`` is bucket, table, queue, key, log group, role or stack."""
+        """Make something; ``kind`` is bucket, table, queue, stream, key, secret, trail, log group, role or stack."""
         where = "" if kind in ("bucket", "role") else region
         self.things[kind, where][name] = {"name": name, "region": region, "tags": tags or {}, **more}
         return name
@@ -265,6 +275,53 @@ class Account:
             )
         one["state"], one["days"] = {"KeyState": "PendingDeletion"}, PendingWindowInDays
 
+    def cloudtrail_describe_trails(self, region: str, includeShadowTrails: bool) -> Any:
+        return {
+            "trailList": [
+                {"Name": name, "TrailARN": f"arn:aws:cloudtrail:{region}:{ACCOUNT}:trail/{name}"}
+                | ({"KmsKeyId": one["key"]} if "key" in one else {})
+                for name, one in self.things["trail", region].items()
+            ]
+        }
+
+    def cloudtrail_list_tags(self, region: str, ResourceIdList: list[str]) -> Any:
+        one = self.the("trail", "cloudtrail", region, ResourceIdList[0].rpartition("/")[2], "ListTags")
+        tags = [{"Key": key, "Value": value} for key, value in one["tags"].items()]
+        return {"ResourceTagList": [{"TagsList": tags}]}
+
+    def cloudtrail_delete_trail(self, region: str, Name: str) -> Any:
+        return self.gone("trail", "cloudtrail", region, Name.rpartition("/")[2], "DeleteTrail")
+
+    def kinesis_list_streams(self, region: str) -> Any:
+        return {"StreamNames": sorted(self.names("stream", region))}
+
+    def kinesis_list_tags_for_stream(self, region: str, StreamName: str) -> Any:
+        tags = self.the("stream", "kinesis", region, StreamName, "ListTagsForStream")["tags"]
+        return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()], "HasMoreTags": False}
+
+    def kinesis_describe_stream_summary(self, region: str, StreamName: str) -> Any:
+        one = self.the("stream", "kinesis", region, StreamName, "DescribeStreamSummary")
+        about = {"OpenShardCount": 1, "StreamStatus": "ACTIVE", "RetentionPeriodHours": 24}
+        arn = f"arn:aws:kinesis:{region}:{ACCOUNT}:stream/{StreamName}"
+        sealed = {"KeyId": one["key"], "EncryptionType": "KMS"} if "key" in one else {}
+        return {"StreamDescriptionSummary": {"StreamARN": arn, **about, **sealed}}
+
+    def kinesis_delete_stream(self, region: str, StreamName: str, EnforceConsumerDeletion: bool) -> Any:
+        return self.gone("stream", "kinesis", region, StreamName, "DeleteStream")
+
+    def secretsmanager_list_secrets(self, region: str) -> Any:
+        return {
+            "SecretList": [
+                {
+                    "Name": name,
+                    "ARN": f"arn:aws:secretsmanager:{region}:{ACCOUNT}:secret:{name}-a1b2c3",
+                    "Tags": [{"Key": key, "Value": value} for key, value in one["tags"].items()],
+                    **({"KmsKeyId": one["key"]} if "key" in one else {}),
+                }
+                for name, one in self.things["secret", region].items()
+            ]
+        }
+
     def logs_describe_log_groups(self, region: str) -> Any:
         arn = f"arn:aws:logs:{region}:{ACCOUNT}:log-group:"
         return {
@@ -399,14 +456,12 @@ class Account:
                 raise refuse("ValidationError", "DeleteStack", said=f"Export {export} is in use")
         stuck = {}
         for logical, (type_name, physical, policy) in one.get("holds", {}).items():
-            kind = {"AWS::S3::Bucket": "bucket", "AWS::DynamoDB::Table": "table", "AWS::SQS::Queue": "queue"}[
-                type_name
-            ]
+            kind = KINDS[type_name]
             found = self.things[kind, "" if kind == "bucket" else region]
             thing = found.get(physical.rpartition("/")[2])
             if policy == "Retain" or logical in RetainResources or thing is None:
                 continue
-            if thing.get("versions") or thing.get("sticks"):
+            if thing.get("versions") or thing.get("sticks") or thing.get("protected"):
                 stuck[logical] = (type_name, physical, policy)
             else:
                 del found[thing["name"]]

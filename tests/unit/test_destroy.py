@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from crime_jobs import cli_inventory
-from crime_jobs.cloud import destroy_stacks
+from crime_jobs.cloud import destroy_stacks, inventory_rows
 from crime_jobs.cloud.destroy import Destruction, Outcome
-from crime_jobs.errors import AwsRefused, CrimeJobsError, JobFailed, WrongUsage
+from crime_jobs.errors import AwsRefused, CrimeJobsError, Interrupted, JobFailed, WrongUsage
+from tests.policies import resolving
 from tests.unit.cloud_account import AWAY, HOME, Account, key_arn, make_settings
 
 OURS = {"project": "crime-jobs", "environment": "trial"}
@@ -97,6 +98,22 @@ def test_what_starts_things_goes_first_and_logs_last(account: Account) -> None:
     assert order[-3:] == ["delete_role", "schedule_key_deletion", "delete_log_group"]
     stacks = [request["StackName"] for _, operation, request in account.calls if operation == "delete_stack"]
     assert [re.search(r"trial-(\w+)", one)[1] for one in stacks] == ["firs", "storage"]  # type: ignore[index]
+
+
+def test_the_trail_goes_after_all_that_was_removed_and_only_its_bucket_stays(account: Account) -> None:
+    """Its stack leaves it: tables and files that other stacks retained go later, and that is on record."""
+    holds = account.things["stack", HOME]["crime-jobs-trial-storage"]["holds"]
+    policy = resolving.load("storage")["Resources"]["Trail"].get("DeletionPolicy", "")
+    holds["Trail"] = ("AWS::CloudTrail::Trail", "crime-jobs-trial", policy)
+    account.add("trail", "crime-jobs-trial", tags=OURS, key=key_arn("key-2"))
+    account.add("bucket", "trail-files", tags=KEPT, key=key_arn("key-2"))
+    account.add("key", "key-2", tags=OURS)
+    destroy(account).check()
+    assert left(account) == {("bucket", "trail-files"), ("key", "key-2")}
+    changes = [operation for _, operation, _ in account.calls if re.match(r"delete_|schedule_", operation)]
+    ends = {name: max(number for number, one in enumerate(changes) if one == name) for name in changes}
+    for before in ("delete_stack", "delete_bucket", "delete_table", "delete_role", "schedule_key_deletion"):
+        assert ends[before] < ends["delete_trail"], before
 
 
 def test_stacks_go_before_those_they_import_from_however_deep() -> None:
@@ -194,6 +211,53 @@ def test_what_is_protected_is_told_and_lifted_only_when_asked(account: Account) 
     }
     destroy(account, lift=True).check()
     assert left(account) == set()
+
+
+def test_protection_of_what_goes_with_a_stack_is_taken_off_before_it_and_is_told(account: Account) -> None:
+    """CloudFormation deletes nothing that is protected; what a stack retains is lifted when its turn comes."""
+    holds = account.things["stack", HOME]["crime-jobs-trial-firs"]["holds"]
+    holds["Runs"] = (TABLE, "fir_runs", "")
+    account.add("table", "fir_runs", tags=OURS, protected=True)
+    account.things["table", HOME]["fir_events"]["protected"] = True
+    said: list[str] = []
+    destroy(account, lift=True, tell=said.append).check()
+    assert left(account) == set()
+    changes = [
+        (operation, str(request.get("TableName") or request["StackName"].split("/")[1]))
+        for _, operation, request in account.calls
+        if operation in ("delete_stack", "update_table", "delete_table")
+    ]
+    assert changes[:4] == [
+        ("update_table", "fir_runs"),
+        ("delete_stack", "crime-jobs-trial-firs"),
+        ("delete_stack", "crime-jobs-trial-storage"),
+        ("update_table", "fir_events"),
+    ]
+    assert changes.count(("update_table", "fir_runs")) == 1
+    assert not [line for line in said if "can't remove" in line]
+    assert said.index("Taking the protection off table fir_runs") > said.index(
+        "Deleting stack crime-jobs-trial-firs"
+    )
+
+
+def test_without_the_option_what_is_protected_stays_with_its_key_and_goes_by_the_next_run(
+    account: Account,
+) -> None:
+    account.things["table", HOME]["fir_events"]["protected"] = True
+    with pytest.raises(JobFailed, match="left: table fir_events, key key-1"):
+        destroy(account).check()
+    assert left(account) == {("table", "fir_events"), ("key", "key-1")}
+    assert not [1 for _, operation, _ in account.calls if operation == "update_table"]
+    destroy(account, lift=True).check()
+    assert left(account) == set()
+
+
+def test_a_key_that_seals_what_is_nobodys_stays_where_that_can_be_seen(account: Account) -> None:
+    account.add("secret", "payroll", key=key_arn("key-1"))
+    with pytest.raises(JobFailed, match="1 left: key key-1"):
+        destroy(account).check()
+    assert ("key", "key-1") in left(account)
+    assert "state" not in account.things["key", HOME]["key-1"]
 
 
 def test_a_denied_call_in_the_middle_is_told_and_the_rest_goes_on(account: Account) -> None:
@@ -308,6 +372,29 @@ def test_what_the_plan_kept_is_not_removed_when_a_later_look_has_holes(
     with pytest.raises(JobFailed, match="Stopped: .* of dynamodb .*could not be asked any more"):
         outcome.check()
     assert {("table", "fir_events"), ("key", "key-1")} <= left(account)
+
+
+def test_one_that_stopped_half_way_says_what_stands_and_what_to_run(account: Account) -> None:
+    it = destruction(account)
+    plan = it.plan()
+    account.throttled = {"list_tables"}
+    outcome = it.run(plan)
+    with pytest.raises(JobFailed) as stopped:
+        outcome.check()
+    said = stopped.value.message
+    assert "each table of dynamodb in ap-south-1 could not be asked any more: Rate exceeded" in said
+    assert f"{outcome.removed} are removed, {len(outcome.left)} stand: " in said
+    names = {row.found.name for row in outcome.left}
+    assert outcome.removed
+    assert names <= {name for _, name in account.everything()}
+    assert {"key-1", "/aws/lambda/crime-jobs-trial-x"} <= names
+    assert all(name in said for name in names)
+    assert "Run the same again" in stopped.value.hint
+    sentences = list(inventory_rows.sentences(outcome))
+    assert "The inventory shows nothing more that was to go." not in sentences
+    account.throttled = set()
+    destroy(account).check()
+    assert left(account) == set()
 
 
 def test_what_a_later_list_passes_over_keeps_its_key_all_the_same(account: Account) -> None:
@@ -472,6 +559,42 @@ def test_what_could_not_be_asked_is_said_before_the_question(
     said = result.stderr
     assert said.index("each table of dynamodb") < said.index("This can't be undone")
     assert "account 123456789012, region ap-south-1" in said
+
+
+def test_before_the_question_it_says_what_is_protected_and_what_keys_may_seal(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.things["table", HOME]["fir_events"]["protected"] = True
+    before, asks = account.everything(), "This can't be undone"
+    said = " ".join(run(account, monkeypatch).stderr.split())
+    assert said.index("Protected, so it stays: table fir_events. With --lift-protection") < said.index(asks)
+    assert "keys are deleted" not in said  # what stays is sealed with the only one
+    said = " ".join(run(account, monkeypatch, "--lift-protection").stderr.split())
+    assert said.index("Protection is taken off table fir_events") < said.index(asks)
+    assert said.index("1 keys are deleted in 30 days") < said.index("cancel-key-deletion") < said.index(asks)
+    assert "bucket, table, table backup, stream" in said
+    assert account.everything() == before
+    assert account.things["table", HOME]["fir_events"]["protected"]
+
+
+def test_at_the_end_each_key_has_the_command_that_saves_it(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = " ".join(run(account, monkeypatch, said="trial\n").stderr.split())
+    assert f"`aws kms cancel-key-deletion --region {HOME} --key-id key-1`" in said
+    assert f"`aws kms enable-key --region {HOME} --key-id key-1`" in said  # a key that is saved is disabled
+
+
+def test_interrupted_it_says_what_shows_the_rest(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(operation: str) -> None:
+        if operation == "delete_table":
+            raise KeyboardInterrupt
+
+    account.before = interrupt
+    result = run(account, monkeypatch, "--yes", "--name", "trial")
+    assert isinstance(result.exception, Interrupted)
+    assert "crime-jobs inventory --env trial" in result.exception.hint
+    assert "the same command again goes on" in result.exception.hint
 
 
 @pytest.mark.parametrize("arguments", [("--yes",), ("--yes", "--name", "prod")])

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import botocore.session
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crime_jobs.cloud import inventory_rows
 from crime_jobs.cloud.inventory import Inventory, take
+from crime_jobs.cloud.inventory_asking import unasked
 from crime_jobs.cloud.inventory_claims import names_of
 from crime_jobs.cloud.kinds import KINDS, by_service
-from tests.unit.cloud_account import AWAY, HOME, Account, make_settings
+from crime_jobs.errors import AwsRefused
+from tests.unit.cloud_account import AWAY, HOME, Account, key_arn, make_settings, refuse
 
 OURS = {"project": "crime-jobs", "environment": "trial"}
 
@@ -208,6 +212,7 @@ def test_a_service_that_is_not_there_is_told_once_and_the_others_are_asked(accou
     found = take(account.asking(), everywhere=True)
     assert [row.key for row in found.rows] == ["table:fir_events"]
     asked = {"cloudformation", "s3", "dynamodb", "sqs", "kms", "logs", "iam", "ec2"}
+    asked |= {"kinesis", "cloudtrail", "secretsmanager"}
     assert {said.service for said in found.unasked} >= set(by_service()) - asked
     said = inventory_rows.unheard(found.unasked)
     rds = [line for line in said if " rds " in line]
@@ -224,6 +229,42 @@ def test_what_is_denied_is_told_with_its_reason(account: Account) -> None:
     denied = {(said.service, said.what) for said in found.unasked if said.denied}
     assert denied == {("dynamodb", "each table"), ("s3", "tags of the bucket police-lake-7")}
     assert not found.rows
+
+
+def test_a_region_that_a_service_is_not_in_is_none_that_could_not_be_asked() -> None:
+    """Nothing answers there, and botocore knows no endpoint of it; a service that is there and away is told."""
+    known = botocore.session.Session().get_available_regions
+    kind, region = next(
+        (kind, region)
+        for kind in KINDS
+        for region in sorted({*known("ec2")} - {*known(kind.service)})
+        if not kind.everywhere and known(kind.service)
+    )
+    down, denied = AwsRefused("Listing: nothing answers"), AwsRefused("Listing: denied")
+    down.__cause__ = EndpointConnectionError(endpoint_url="https://it")
+    denied.__cause__ = refuse("AccessDeniedException", "List", 403)
+    assert unasked(kind, region, down, "each x").missing
+    assert not unasked(kind, known(kind.service)[0], down, "each x").missing
+    assert not unasked(kind, region, denied, "each x").missing
+
+
+def test_a_stream_says_which_key_it_is_under(account: Account) -> None:
+    account.add("stream", "fir-stream", key=key_arn("key-1"))
+    account.add("stream", "fir-counts")
+    found = {row.found.name: row.found for row in take(account.asking()).rows}
+    assert found["fir-stream"].key == key_arn("key-1")
+    assert found["fir-stream"].arn == "arn:aws:kinesis:ap-south-1:123456789012:stream/fir-stream"
+    assert found["fir-counts"].key == ""
+
+
+def test_what_is_nobodys_and_says_its_key_is_noted_and_not_shown(account: Account) -> None:
+    account.add("secret", "payroll", key=key_arn("key-1"))
+    account.add("secret", "payroll-2")
+    account.add("secret", "crime-jobs-trial-x", key=key_arn("key-1"))
+    found = take(account.asking())
+    assert [row.key for row in found.rows] == ["secret:crime-jobs-trial-x"]
+    assert [row.key for row in found.strangers] == ["secret:payroll"]
+    assert found.shown("trial", others=True) == found.rows
 
 
 def test_what_goes_between_the_list_and_the_look_is_left_out(account: Account) -> None:

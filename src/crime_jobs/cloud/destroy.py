@@ -91,10 +91,13 @@ class Outcome:
         reasons = [error.message for _, error in self.refused]
         denied = [error for _, error in self.refused if is_denied(error)]
         blind = sorted((said for said in self.unasked if not said.missing), key=lambda said: not said.denied)
-        if self.stopped:
-            raise JobFailed(self.stopped, hint="Run it again when that can be asked: it makes a new plan.")
         names = ", ".join(f"{row.kind.name} {row.found.name}" for row in self.left[:5])
         more = f" and {len(self.left) - 5} more" if len(self.left) > 5 else ""  # noqa: PLR2004
+        if self.stopped:
+            raise JobFailed(
+                f"{self.stopped} {self.removed} are removed, {len(self.left)} stand: {names}{more}.",
+                hint="Run the same again when that can be asked: it makes a new plan and goes on.",
+            )
         if self.left:
             why = f" {reasons[0]}" if reasons else ""
             raised = AwsRefused if denied else JobFailed
@@ -145,6 +148,7 @@ class Destruction:
     ) -> None:
         self._asking, self._everywhere, self._keep, self._lift = asking, everywhere, frozenset(keep), lift
         self._tell, self._sleep, self._patience = tell, sleep, patience
+        self._lifted: set[Key] = set()
 
     def plan(self) -> Plan:
         """Look what there is, and decide.
@@ -230,7 +234,7 @@ class Destruction:
             if phase is Phase.STACKS:
                 self._empty(made)
                 for wave in made.stacks():
-                    note(side_by_side(self._delete_stack, wave, CALLS_AT_ONCE))
+                    note(side_by_side(lambda row: self._delete_stack(row, made), wave, CALLS_AT_ONCE))
                 continue
             rows = [row for row in made.remove if row.kind.phase is phase]
             for name, some in groupby(rows, key=lambda row: row.kind.name):
@@ -250,10 +254,12 @@ class Destruction:
                 except CrimeJobsError as error:  # said again, with its consequence, when it is to be removed
                     self._tell(error.message)
 
-    def _delete_stack(self, row: Row) -> tuple[Row, CrimeJobsError | None]:
+    def _delete_stack(self, row: Row, made: Plan) -> tuple[Row, CrimeJobsError | None]:
         self._tell(f"Deleting stack {row.found.name}")
         try:
             self._lift_from(row)
+            for part in made.protected_in(row, lambda: destroy_stacks.retained(self._asking, row)):
+                self._lift_from(part)  # CloudFormation deletes nothing that is protected
             destroy_stacks.delete(self._asking, row, self._tell, self._sleep)
         except CrimeJobsError as error:
             return row, None if is_gone(error) else error
@@ -273,9 +279,11 @@ class Destruction:
         return row, None
 
     def _lift_from(self, row: Row) -> None:
-        if row.found.protected and row.kind.lift and self._lift:
+        if row.found.protected and row.kind.lift and self._lift and _key(row) not in self._lifted:
+            self._tell(f"Taking the protection off {row.kind.name} {row.found.name}")
             with aws.refusals(f"Taking the protection off {row.kind.name} {row.found.name}"):
                 row.kind.lift(self._asking.place(row.kind, row.region), row.found)
+            self._lifted.add(_key(row))
 
 
 _key = key_of

@@ -10,12 +10,20 @@ from crime_jobs.cloud import destroy_stacks
 from crime_jobs.cloud.inventory import Inventory, Row
 from crime_jobs.cloud.inventory_asking import Asking, Unasked
 from crime_jobs.cloud.kinds import KINDS
+from crime_jobs.cloud.kinds_account import KEY_DAYS
 from crime_jobs.cloud.kinds_base import GLOBAL, Phase
 from crime_jobs.errors import WrongUsage
 
 #: What services make while an environment goes. Nothing else is removed that was not in the plan: it may
 #: be data, such as the snapshot that a database leaves when its stack goes.
 TURNS_UP = frozenset({"log group", "network interface", "volume"})
+
+#: Why what is protected stays.
+PROTECTED = "protected; --lift-protection takes that off"
+
+#: Kinds that may be sealed with a key and whose lists don't say so. Each would have to be asked about, and that
+#: is done of the project's only: an account may have thousands.
+UNSEEN = ("bucket", "table", "table backup", "stream", "delivery stream", "topic", "queue")
 
 Key = tuple[str, str, str]
 
@@ -55,6 +63,24 @@ class Plan:
     def stacks(self) -> list[list[Row]]:
         """Return the stacks that go, in waves."""
         return destroy_stacks.waves([row for row in self.remove if row.kind.name == "stack"], self.importing)
+
+    def lifted(self) -> list[Row]:
+        """Return what is protected and goes all the same: somebody said so."""
+        return [row for row in self.remove if row.found.protected]
+
+    def protected_in(self, stack: Row, retained: Callable[[], set[str]]) -> list[Row]:
+        """Return what is protected and goes with its stack; what the stack retains goes later.
+
+        Parameters
+        ----------
+        stack
+            The stack.
+        retained
+            Asks what it retains; only where something in it is protected.
+        """
+        held = [row for row in self.lifted() if row.claim.by == "stack" and _is_in(row, stack)]
+        stays = retained() if held else set()
+        return [row for row in held if not {row.found.id, row.found.arn, row.found.name} & stays]
 
 
 def key_of(row: Row) -> Key:
@@ -151,6 +177,7 @@ def _hold_keys(
         and not row.found.going
         and (row.claim.environment not in environments or key_of(row) in fails)
     ]
+    others += [row for row in inventory.strangers if not row.found.going]
     copies = {row.region: row for row in others if row.kind.name == "table backup"}
     copies |= {row.region: row for row in rows if row.kind.name == "table backup" and id(row) in stays}
     blind = {said.region: said.what for said in inventory.unasked if not said.missing}
@@ -182,7 +209,7 @@ def _stays(rows: Iterable[Row], keep: Collection[str], *, lift: bool) -> dict[in
         elif row.found.blind:
             stays[id(row)] = _Why(row.found.blind, False)
         elif row.found.protected and not (lift and row.kind.lift):
-            stays[id(row)] = _Why("protected; --lift-protection takes that off", False)
+            stays[id(row)] = _Why(PROTECTED, False)
         elif row.kind.remove is None and row.kind.name != "stack":
             stays[id(row)] = _Why("nothing here removes it: by hand", False)
     return stays
@@ -275,5 +302,35 @@ def rows_of(made: Plan) -> list[dict[str, Any]]:
             "does": does,
             "why": why,
         }
-        for row, does, why in [*((row, "remove", "") for row in goes), *stays]
+        for row, does, why in [*((row, "remove", _lifts(row)) for row in goes), *stays]
     ]
+
+
+def _lifts(row: Row) -> str:
+    return "protected: that is taken off" if row.found.protected else ""
+
+
+def warnings(made: Plan) -> list[str]:
+    """Say what somebody should know before he agrees to a plan.
+
+    Parameters
+    ----------
+    made
+        The plan.
+    """
+    said = []
+    if lifted := made.lifted():
+        said.append(f"Protection is taken off {_names(lifted)}, and they are removed.")
+    if shut := [row for row, why in made.stuck if why == PROTECTED]:
+        said.append(f"Protected, so it stays: {_names(shut)}. With --lift-protection that is taken off.")
+    if keys := [row for row in made.remove if row.kind.name == "key"]:
+        said.append(
+            f"{len(keys)} keys are deleted in {KEY_DAYS} days: what they seal can't be read from now on, and "
+            f"is lost then. Whether they seal any {', '.join(UNSEEN)} that is not the project's was not "
+            "looked at: lists of these don't say. Until then `aws kms cancel-key-deletion` saves a key."
+        )
+    return said
+
+
+def _names(rows: list[Row]) -> str:
+    return ", ".join(f"{row.kind.name} {row.found.name}" for row in rows)

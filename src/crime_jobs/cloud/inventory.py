@@ -7,7 +7,7 @@ behind the others, so it is asked last, for what no service here was asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from crime_jobs import aws
@@ -89,11 +89,14 @@ class Inventory:
         What could not be asked: there may be more.
     regions
         Where was looked.
+    strangers
+        What is nobody's of the project and says which KMS key it is sealed with: the key may be ours.
     """
 
     rows: list[Row]
     unasked: list[Unasked]
     regions: list[str]
+    strangers: list[Row] = field(default_factory=list)
 
     def shown(self, environment: str, *, others: bool = False) -> list[Row]:
         """Return what an environment's inventory shows: its own, without keys that wait for their deletion.
@@ -145,11 +148,21 @@ def take(asking: Asking, *, everywhere: bool = False, tell: Tell = lambda _: Non
     known, unread = _stacks(asking, found, names)
     found = _blind(found, known, unlisted, unread)
     rows = _claimed(found, names, known, asking.home)
+    strangers = _strangers(found, rows)
     tell(f"Looking at {len(rows)} resources")
     rows, unlooked = _looked_at(asking, rows)
     others, untold = _others(asking, regions, found, unlisted)
     rows = sorted([*rows, *others], key=lambda row: (row.region, _ORDER[row.kind.name], row.found.name))
-    return Inventory(rows, [*unlisted, *unread, *unlooked, *untold], regions)
+    return Inventory(rows, [*unlisted, *unread, *unlooked, *untold], regions, strangers)
+
+
+def _strangers(found: list[tuple[Kind, Found, str]], rows: list[Row]) -> list[Row]:
+    ours = {(row.kind.name, row.found.id, row.region) for row in rows}
+    return [
+        Row(kind, one, region, Claim("nobody", None))
+        for kind, one, region in found
+        if one.key and (kind.name, one.id, region) not in ours
+    ]
 
 
 def _everything(

@@ -122,6 +122,13 @@ def sentences(outcome: Outcome) -> Iterator[str]:
         yield f"Stays: {row.kind.name} {row.found.name} ({why})."
     for row in outcome.going:
         yield f"{row.kind.name.capitalize()} {row.found.name} {row.found.going}."
+    for row in outcome.going:
+        if row.kind.name == "key":
+            which = f"--region {row.region} --key-id {row.found.id}"
+            yield (
+                f"Where something is still sealed with it: `aws kms cancel-key-deletion {which}`, then "
+                f"`aws kms enable-key {which}`."
+            )
     if outcome.others:
         yield f"Nothing says of which environment, so left alone: {_names(outcome.others)}."
     yield from unheard(outcome.unasked)
