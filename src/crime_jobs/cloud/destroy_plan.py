@@ -21,8 +21,8 @@ TURNS_UP = frozenset({"log group", "network interface", "volume"})
 #: Why what is protected stays.
 PROTECTED = "protected; --lift-protection takes that off"
 
-#: Kinds that may be sealed with a key and whose lists don't say so. Each would have to be asked about, and that
-#: is done of the project's only: an account may have thousands.
+#: Kinds that may be sealed with a key and whose lists do not say so. Each would have to be asked about,
+#: which is done of the project's only: an account may have thousands.
 UNSEEN = ("bucket", "table", "table backup", "stream", "delivery stream", "topic", "queue")
 
 Key = tuple[str, str, str]
