@@ -91,6 +91,8 @@ def _tell_done(done: Enrolled, output_format: output.Format | None) -> None:
             f"Of an earlier run: {left.adopted} faces adopted, {left.orphans} removed that no row told of, "
             f"{left.lost} were gone from the collection."
         )
+    if done.off:
+        output.note(f"{done.off} people were taken off the list: none of their photographs will do.")
     if done.left:
         output.note(f"{done.left} people on the list are not in the manifest; `withdraw` takes them off.")
     if counts["refused"]:

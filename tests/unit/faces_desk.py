@@ -23,8 +23,7 @@ from PIL import Image
 from crime_jobs.errors import AwsRefused, BadInput
 from crime_jobs.faces._lead_requests import Lines
 from crime_jobs.faces._rows import Face, Person, Secrets, State
-from crime_jobs.faces.decisions import code_of
-from crime_jobs.faces.leads import refused
+from crime_jobs.faces.decisions import code_of, refused
 from crime_jobs.faces.pictures import Reason, Unreadable
 from crime_jobs.faces.review.desk import Desk
 from crime_jobs.faces.review.guard import COOKIE

@@ -112,6 +112,12 @@ def test_calls_that_cost_nothing_are_not_told_of_as_if_they_did(capsys: pytest.C
     assert "; 4 calls" in capsys.readouterr().err
 
 
+def test_who_was_taken_off_the_list_by_an_enrolment_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    for off, told in ((0, False), (2, True)):
+        _tell_done(Enrolled((Told(2, "enrolled"),), Reconciled(), {}, 0, 0, off), None)
+        assert ("2 people were taken off the list: none of" in capsys.readouterr().err) is told
+
+
 def test_an_engine_that_is_down_is_told_of_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"):
         monkeypatch.setenv(f"AWS_{name}", "test")

@@ -24,6 +24,7 @@ from crime_jobs.errors import AwsRefused, JobFailed, WrongUsage
 from crime_jobs.faces import _rows as row_module
 from crime_jobs.faces import audit as audits
 from crime_jobs.faces import expiry
+from crime_jobs.faces._called import check_name, collection_of
 from crime_jobs.faces._enrolling import Enroller, Wish
 from crime_jobs.faces._reconcile import Reconciled, reconcile
 from crime_jobs.faces.audit import Audit, Unexpected
@@ -31,7 +32,6 @@ from crime_jobs.faces.engine import Engine, Enrolled, Indexed, S3Place, UnfitPic
 from crime_jobs.faces.manifest import Enrolment
 from crime_jobs.faces.people import Face, People, Person, Secrets, State
 from crime_jobs.faces.places import Photograph, open_place
-from crime_jobs.faces.watchlist import check_name, collection_of
 from crime_jobs.faces.withdraw import Withdrawal, _check_reason
 from crime_jobs.model.faces import Box, FaceSettings, Purpose, Seen, WatchList
 from tests.conftest import ROOT
@@ -264,7 +264,7 @@ class Rows:
     def everyone(self, _: str) -> list[Person]:
         return list(self.rows.values())
 
-    def save(self, person: Person) -> Person:
+    def save(self, person: Person, *_: Any) -> Person:
         self.rows[person.person_id] = person
         return person
 
@@ -300,28 +300,121 @@ def test_what_a_killed_run_left_is_brought_together() -> None:
         Enrolled("foreign", "somebody-elses"),
     )
     rows = Rows(first, second, off)
-    told = reconcile(there, rows, LIST, lambda: None)  # type: ignore[arg-type]
+    told = reconcile(there, rows, LIST, dict)  # type: ignore[arg-type]
     assert told == Reconciled(adopted=1, orphans=3, lost=1)
     assert rows.rows[first.person_id].faces == (Face(known, "k", "m"), Face(waiting, "w", "m"))
     assert rows.rows[second.person_id].faces == ()
     assert Counter(there.removed) == Counter(["again", "n", "o"])
 
 
-def test_a_list_is_being_changed_before_a_killed_runs_face_is_adopted() -> None:
-    """Killed between the two, the next run has nothing to adopt, and must know of it nevertheless."""
+def test_that_a_list_is_changed_is_written_with_a_killed_runs_face_that_is_adopted() -> None:
+    """Killed after it, the next run has nothing to adopt, and must know of it nevertheless."""
     digest = "ab" * 32
     first = somebody(1, Face(digest, "", "m"))
-    rows = Rows(first)
     there = Collection(Enrolled("f", external_id(first.person_id, digest)))
-    faces: list[tuple[Face, ...]] = []
+    table = Lists()
+    people = table.people(first)
+    reconcile(there, people, LIST, lambda: people.changing("missing", "run"))  # type: ignore[arg-type]
+    assert [face.face_id for face in next(people.everyone("missing")).faces] == ["f"]
+    assert people.changes("missing") == {"run"}
+    told = [*table.transactions]
+    reconcile(there, people, LIST, lambda: people.changing("missing", "run"))  # type: ignore[arg-type]
+    assert table.transactions == told  # nothing was left to be changed
+    assert [len(items) for items in told[1:]] == [2]
 
-    def begin() -> None:
-        faces.append(rows.rows[first.person_id].faces)
 
-    reconcile(there, rows, LIST, begin)  # type: ignore[arg-type]
-    assert faces == [first.faces]
-    reconcile(there, rows, LIST, begin)  # type: ignore[arg-type]
-    assert faces == [first.faces]  # nothing was left to be changed
+class Lists:
+    """As much of DynamoDB as rows of people and of a list ask: whole transactions of puts and updates."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, dict[str, Any]] = {}
+        self.transactions: list[list[dict[str, Any]]] = []
+
+    def people(self, *there: Person) -> People:
+        made = People.__new__(People)
+        made._client, made.table, made._sealer = self, "people", None
+        self.transact_write_items([made.make_list(LIST), *(made.put(person) for person in there)])
+        return made
+
+    def get_paginator(self, _: str) -> Lists:
+        return self
+
+    def paginate(self, **_: Any) -> list[dict[str, Any]]:
+        return [{"Items": list(self.rows.values())}]
+
+    def get_item(self, Key: dict[str, Any], **_: Any) -> dict[str, Any]:  # noqa: N803 - as boto3's
+        return {"Item": self.rows[Key["person_id"]["S"]]}
+
+    def transact_write_items(self, TransactItems: list[dict[str, Any]]) -> None:  # noqa: N803 - as boto3's
+        self.transactions.append(TransactItems)
+        fails = [not self._holds(item) for item in TransactItems]
+        if any(fails):
+            reasons = [{"Code": "ConditionalCheckFailed" if fail else "None"} for fail in fails]
+            error = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
+            raise ClientError(error, "TransactWriteItems")
+        for item in TransactItems:
+            if "Put" in item:
+                self.rows[item["Put"]["Item"]["person_id"]["S"]] = item["Put"]["Item"]
+            else:
+                self._update(item["Update"])
+
+    def _holds(self, item: dict[str, Any]) -> bool:
+        put = item.get("Put")
+        if put is None or put["ConditionExpression"].startswith("attribute_not_exists"):
+            return put is None or put["Item"]["person_id"]["S"] not in self.rows
+        row = self.rows[put["Item"]["person_id"]["S"]]
+        return bool(row["writes"] == put["ExpressionAttributeValues"][":before"])
+
+    def _update(self, update: dict[str, Any]) -> None:
+        row = self.rows[update["Key"]["person_id"]["S"]]
+        asked, values = update["UpdateExpression"], update["ExpressionAttributeValues"]
+        changes = set(row.pop("changes", {"SS": []})["SS"])
+        if "SET revision = revision + :one" in asked:
+            row["revision"] = {"N": str(int(row["revision"]["N"]) + 1)}
+        if "ADD changes :run" in asked:
+            changes |= set(values[":run"]["SS"])
+        if "DELETE changes :runs" in asked:
+            changes -= set(values[":runs"]["SS"])
+        if changes:
+            row["changes"] = {"SS": sorted(changes)}
+
+
+def an_enrolment(people: People, table: Lists, run: int) -> Iterator[None]:
+    """What `Enrolling.run` does to the rows of a list and of somebody, a step at a time."""
+    changes, own = people.changes("missing"), f"run-{run}"
+    yield
+    assert people.save(somebody(run), people.changing("missing", own))
+    yield
+    table.transact_write_items([people.end_change("missing", changes | {own})])
+
+
+def orders(left: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """Every order in which runs may take steps, at most so many each: who takes fewer was killed."""
+    yield ()
+    for run, steps in enumerate(left):
+        if steps:
+            yield from ((run, *then) for then in orders((*left[:run], steps - 1, *left[run + 1 :])))
+
+
+def test_a_match_that_missed_somebody_is_not_taken_for_the_last_word() -> None:
+    """Three enrolments of the same list in every order, each killed anywhere, and a match after every step.
+
+    A photograph is matched again if the revision is another one. So where no change is noted any more, whatever
+    was matched with the revision that the list has now has seen all who are on it.
+    """
+    cases = list(orders((3, 3, 2)))
+    assert len(cases) > 1000
+    for order in cases:
+        table = Lists()
+        people = table.people()
+        runs = [an_enrolment(people, table, run) for run in range(3)]
+        matched: list[tuple[int, int]] = []
+        for run in order:
+            matched.append((people.watch_list("missing").revision, len(table.rows)))
+            next(runs[run], None)
+        if not people.is_changing("missing"):
+            now = people.watch_list("missing").revision
+            assert all(seen == len(table.rows) for revision, seen in matched if revision == now), order
 
 
 def test_the_end_of_one_runs_change_is_not_that_of_anothers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -355,11 +448,11 @@ def test_after_it_rows_and_collection_say_the_same(
         )
         seen[n, digest] += 1
     collection, rows = Collection(*faces), Rows(*people.values())
-    reconcile(collection, rows, LIST, lambda: None)  # type: ignore[arg-type]
+    reconcile(collection, rows, LIST, dict)  # type: ignore[arg-type]
     left = {one.face_id for one in faces} - set(collection.removed)
     assert left == {face.face_id for person in rows.rows.values() for face in person.faces}
     collection = Collection(*[one for one in faces if one.face_id in left])
-    assert reconcile(collection, rows, LIST, lambda: None) == Reconciled()  # type: ignore[arg-type]
+    assert reconcile(collection, rows, LIST, dict) == Reconciled()  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -559,7 +652,7 @@ def test_a_picture_put_in_place_of_another_leaves_no_face_that_no_row_tells_of(
             desk,  # type: ignore[arg-type]
             *(people, people, place, LIST, place.marks()),
             again=False,
-            begin=lambda: None,
+            changing=dict,
         )
         (told,) = enroller.enrol(wish, next(iter(room.everyone("")), None))
     assert told.outcome == ("refused" if poor else "enrolled")
@@ -568,6 +661,30 @@ def test_a_picture_put_in_place_of_another_leaves_no_face_that_no_row_tells_of(
     assert {face.face_id for face in row.faces} == left
     assert left == ({"f0"} if poor else {"f1"})
     assert row.state is State.ACTIVE
+
+
+@pytest.mark.parametrize("was", [State.ACTIVE, State.EXPIRED, State.WITHDRAWN])
+def test_who_was_on_the_list_and_has_no_face_any_more_is_told_as_taken_off(
+    was: State, tmp_path: Path
+) -> None:
+    """The engine lost his face, and what is in its place by now will not do."""
+    place, desk, room = (
+        open_place(str(tmp_path / "manifest.csv"), SETTINGS),
+        Desk(),
+        Rooms(somebody(1, state=was)),
+    )
+    (tmp_path / "a.jpg").write_bytes(file(head()))
+    desk.poor = True
+    line = Enrolment(2, "a.jpg", "key", "source", "basis", date(2030, 1, 1))
+    wish = Wish(f"{1:032x}", "key", "source", "basis", date(2030, 1, 1), (line,))
+    people: Any = room
+    given = (people, people, place, LIST, place.marks())
+    enroller = Enroller(desk, *given, again=True, changing=dict)  # type: ignore[arg-type]
+    (told,) = enroller.enrol(wish, room.everyone("")[0])
+    assert told.outcome == "refused"
+    (row,) = room.everyone("")
+    assert (row.state, row.faces, row.sealed) == (State.EXPIRED if was is State.ACTIVE else was, (), "")
+    assert enroller.off == [row.person_id] * (was is State.ACTIVE)
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "x" * 501, "two\nlines"])

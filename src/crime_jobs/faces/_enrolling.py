@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Any
 
 from crime_jobs.errors import JobFailed
 from crime_jobs.faces import pictures
@@ -68,12 +69,12 @@ class _Unusable(Exception):  # noqa: N818 - reads as what it is
 class _State:
     """A person while being enrolled: the row as it is to be, what is sealed in it, the row as it was written.
 
-    ``off`` is what the row becomes if none of the photographs will do.
+    If none of the photographs will do it becomes what it ``was``; who was on the list is off it, as expired.
     """
 
     person: Person
     secrets: Secrets
-    off: State = State.EXPIRED
+    was: State = State.EXPIRED
     written: Person | None = None
 
 
@@ -90,8 +91,13 @@ class Enroller:
         What the photographs are now, by name; see `crime_jobs.faces.places.mark`.
     again
         Whether people who were withdrawn come onto the list again.
-    begin
-        Called before a row is written: notes that the list is being changed.
+    changing
+        Returns what is written with each row: that the list is being changed.
+
+    Attributes
+    ----------
+    off
+        People who were on the list and no longer are, since none of their photographs will do.
     """
 
     def __init__(
@@ -104,10 +110,11 @@ class Enroller:
         marks: Mapping[str, str],
         *,
         again: bool,
-        begin: Callable[[], object],
+        changing: Callable[[], dict[str, Any]],
     ) -> None:
         self._engine, self._people, self._audit, self._place = engine, people, audit, place
-        self._list, self._marks, self._again, self._begin = watch_list, marks, again, begin
+        self._list, self._marks, self._again, self._changing = watch_list, marks, again, changing
+        self.off: list[str] = []
 
     def enrol(self, wish: Wish, row: Person | None) -> list[Told]:
         """Enrol a person.
@@ -157,11 +164,11 @@ class Enroller:
                 enrolled_by=self._audit.who(),
                 writes=row.writes if row else 0,
             )
-            off = row.state if row else State.EXPIRED
-            return _State(person, Secrets(wish.person_key, wish.source, wish.legal_basis), off)
+            was = row.state if row else State.EXPIRED
+            return _State(person, Secrets(wish.person_key, wish.source, wish.legal_basis), was)
         secrets = self._people.secrets(row)
         told = replace(secrets, source=wish.source, legal_basis=wish.legal_basis)
-        state = _State(replace(row, expires=wish.expires), told, written=row)
+        state = _State(replace(row, expires=wish.expires), told, row.state, written=row)
         if (row.expires, secrets) != (wish.expires, told):
             self._write(state, "update")
         return state
@@ -252,17 +259,19 @@ class Enroller:
         if state.person.faces:
             self._save(state)
             return
-        state.person = replace(state.person, state=state.off)
+        was_on = state.was is State.ACTIVE
+        state.person = replace(state.person, state=State.EXPIRED if was_on else state.was)
         self._write(state, "not-enrolled")
+        if was_on:
+            self.off.append(state.person.person_id)
 
     def _write(self, state: _State, action: str, **facts: str) -> None:
         """Write the row together with a line of the audit."""
-        self._begin()
         is_on = state.person.state is State.ACTIVE
         person = self._people.seal(state.person, state.secrets) if is_on else replace(state.person, sealed="")
         try:
             self._audit.transact(
-                [self._people.put(person)],
+                [self._people.put(person), self._changing()],
                 action,
                 watch_list=person.watch_list,
                 person=person.person_id,
@@ -275,9 +284,8 @@ class Enroller:
 
     def _save(self, state: _State) -> None:
         """Write the row that has a face's id now; the audit has the face already."""
-        self._begin()
         person = self._people.seal(state.person, state.secrets)
-        saved = self._people.save(person)
+        saved = self._people.save(person, self._changing())
         if saved is None:
             raise _changed()
         state.person = state.written = saved

@@ -1,4 +1,4 @@
-"""What is asked of DynamoDB about leads, and what it answers to that means. No I/O."""
+"""What is asked of DynamoDB about leads. No I/O."""
 
 from __future__ import annotations
 
@@ -6,19 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
-from botocore.exceptions import ClientError
-
-from crime_jobs import aws
-from crime_jobs.errors import AwsRefused
 from crime_jobs.faces._lead_items import queue_key, time_text
 from crime_jobs.model.faces import Lead
 
 State = Literal["pending", "confirmed", "rejected"]
-
-#: Why a transaction was cancelled: a condition did not hold.
-FAILED = "ConditionalCheckFailed"
-#: Reasons of a cancelled transaction that pass.
-_PASSING = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 
 
 class Lines(Protocol):
@@ -32,10 +23,6 @@ class Lines(Protocol):
 
     def transact(self, items: Sequence[Mapping[str, Any]], action: str, **facts: str | float) -> None:
         """Write a line together with what it is about."""
-
-
-class Unread(AwsRefused):
-    """DynamoDB had too much to do for some of what was asked."""
 
 
 def enrolled(lead: Lead, people_table: str) -> dict[str, Any]:
@@ -109,40 +96,3 @@ def decided(
             "ExpressionAttributeValues": {name: {"S": value} for name, value in values.items()},
         }
     }
-
-
-def cancelled(error: BaseException | None) -> list[str]:
-    """Return why a transaction was cancelled, by its actions; nothing if it was not.
-
-    Parameters
-    ----------
-    error
-        What boto3 raised.
-
-    Returns
-    -------
-    list of str
-        ``None`` for an action that nothing was wrong with.
-    """
-    if not isinstance(error, ClientError) or aws.code_of(error) != "TransactionCanceledException":
-        return []
-    return [str(reason.get("Code")) for reason in error.response.get("CancellationReasons", [])]
-
-
-def passes(error: BaseException) -> bool:
-    """Tell whether what failed is worth another try; when it is throttled, boto3 itself tries again.
-
-    Parameters
-    ----------
-    error
-        As `crime_jobs.aws.refusals` raised it.
-
-    Returns
-    -------
-    bool
-    """
-    if isinstance(error, Unread):
-        return True
-    cause = error.__cause__
-    lost = isinstance(cause, ClientError) and aws.code_of(cause) == "ConditionalCheckFailedException"
-    return lost or bool(_PASSING & set(cancelled(cause)))

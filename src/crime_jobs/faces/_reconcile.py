@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from crime_jobs.faces.engine import Engine, external_id, person_of
 from crime_jobs.faces.people import People, Person, State
@@ -30,7 +31,7 @@ class Reconciled:
 
 
 def reconcile(
-    engine: Engine, people: People, watch_list: WatchList, begin: Callable[[], object]
+    engine: Engine, people: People, watch_list: WatchList, changing: Callable[[], dict[str, Any]]
 ) -> Reconciled:
     """Bring rows and collection together.
 
@@ -40,8 +41,8 @@ def reconcile(
         Where they are.
     watch_list
         Which.
-    begin
-        Called before a row is changed: notes that the list is being changed. With an adopted face the list is
+    changing
+        Returns what is written with a row that is changed: that the list is. With an adopted face it is
         another one, and photographs that were matched before are to be matched again.
 
     Returns
@@ -59,8 +60,9 @@ def reconcile(
             continue  # what is there of him goes
         found, missing, mended = _mended(person, there)
         if mended != person:
-            begin()
-            people.save(mended)  # if somebody else has changed it in the meantime, he looks after it
+            people.save(
+                mended, changing()
+            )  # if somebody else has changed it in the meantime, he looks after it
         adopted, lost = adopted + found, lost + missing
     orphans = [face for ids in there.values() for face in ids]
     engine.delete_faces(watch_list.collection, orphans)

@@ -1,4 +1,4 @@
-"""Why a lead is accepted or rejected: usual reasons to choose from, and words of the reviewer's own. No I/O.
+"""Why a lead is accepted or rejected: usual reasons to choose from, and the reviewer's own words. No I/O.
 
 Both ways cost the same (a choice and a few words), so that the form itself speaks for neither.
 """
@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
+from datetime import UTC
 from types import MappingProxyType
 
-from crime_jobs.errors import WrongUsage
+from crime_jobs.errors import BadInput, CrimeJobsError, WrongUsage
+from crime_jobs.model.faces import Lead
 
 #: Characters of the words: enough to say what was seen, too few for a file on somebody.
 LEAST, MOST = 10, 500
@@ -105,3 +107,29 @@ def code_of(text: str) -> str:
     """
     code = text.partition(":")[0]
     return code if any(code in usual for usual in USUAL.values()) else "other"
+
+
+def refused(lead: Lead) -> CrimeJobsError:
+    """Say what stood in the way of a decision.
+
+    Parameters
+    ----------
+    lead
+        The lead as it is now.
+
+    Returns
+    -------
+    CrimeJobsError
+        `WrongUsage` with who decided when, or `BadInput` if its person is off the list.
+    """
+    if lead.state == "pending":
+        return BadInput(
+            f"The lead {lead.lead_id} can't be decided on: its person was withdrawn, or the enrolment "
+            "has expired.",
+            hint="It goes from the queue by itself. Nothing was recorded.",
+        )
+    at = lead.decided_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if lead.decided_at else "?"
+    return WrongUsage(
+        f"The lead {lead.lead_id} is {lead.state} already, by {lead.decided_by} at {at}.",
+        hint="Your decision was not recorded. Speak with whoever decided if you see it otherwise.",
+    )

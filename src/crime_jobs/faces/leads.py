@@ -18,15 +18,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from crime_jobs import aws
-from crime_jobs.errors import BadInput, CrimeJobsError, WrongUsage
+from crime_jobs.errors import BadInput
 from crime_jobs.faces import _lead_items as items
 from crime_jobs.faces import _lead_requests as requests
-from crime_jobs.faces._lead_requests import Lines, State, Unread
+from crime_jobs.faces._lead_requests import Lines, State
+from crime_jobs.faces._tables import FAILED, Unread, cancelled, patiently
 from crime_jobs.faces.audit import Unexpected
-from crime_jobs.faces.decisions import code_of
+from crime_jobs.faces.decisions import code_of, refused
 from crime_jobs.model.faces import SEALED_FOR, FaceSettings, Lead
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 _BATCH = 100
 #: Places that a lead keeps of the same photograph: an item has 400 KB at most.
 MOST_PLACES = 100
-_ATTEMPTS = 8
 
 
 @dataclass(frozen=True)
@@ -296,16 +295,14 @@ class Leads:
             "Item": items.written(lead, self._sealer),
             "ConditionExpression": "attribute_not_exists(lead_id)",
         }
-        for attempt in self._patiently():
+        for attempt in patiently():
             with attempt, aws.refusals("Adding a lead"):
                 try:
                     self._client.transact_write_items(
                         TransactItems=[requests.enrolled(lead, self._faces.people_table), {"Put": put}]
                     )
                 except ClientError as error:
-                    over, known = (
-                        code == requests.FAILED for code in requests.cancelled(error)[:2] or ("", "")
-                    )
+                    over, known = (code == FAILED for code in cancelled(error)[:2] or ("", ""))
                     if known:
                         break
                     if over:
@@ -317,7 +314,7 @@ class Leads:
 
     def _note_places(self, lead: Lead) -> None:
         """Add the places of a lead to those of the one that is there."""
-        for attempt in self._patiently():
+        for attempt in patiently():
             with attempt, aws.refusals("Noting a photograph's place"):
                 item = self._item(lead.lead_id)
                 if item is None:  # withdrawn in this moment
@@ -366,7 +363,7 @@ class Leads:
             self._table: {"Keys": [{"lead_id": {"S": one}} for one in ids], "ConsistentRead": True}
         }
         found: dict[str, dict[str, Any]] = {}
-        for attempt in self._patiently():
+        for attempt in patiently():
             with attempt, aws.refusals("Reading leads"):
                 answer = self._client.batch_get_item(RequestItems=asked)
                 found |= {item["lead_id"]["S"]: item for item in answer["Responses"].get(self._table, [])}
@@ -384,37 +381,3 @@ class Leads:
         with aws.refusals("Reading the queue"):
             for page in self._client.get_paginator(operation).paginate(TableName=self._table, **asked):
                 yield from page["Items"]
-
-    def _patiently(self) -> Retrying:
-        return Retrying(
-            retry=retry_if_exception(requests.passes),
-            stop=stop_after_attempt(_ATTEMPTS),
-            wait=wait_random_exponential(0.05, 2),
-            reraise=True,
-        )
-
-
-def refused(lead: Lead) -> CrimeJobsError:
-    """Say what stood in the way of a decision.
-
-    Parameters
-    ----------
-    lead
-        The lead as it is now.
-
-    Returns
-    -------
-    CrimeJobsError
-        `WrongUsage` with who decided when, or `BadInput` if its person is off the list.
-    """
-    if lead.state == "pending":
-        return BadInput(
-            f"The lead {lead.lead_id} can't be decided on: its person was withdrawn, or the enrolment "
-            "has expired.",
-            hint="It goes from the queue by itself. Nothing was recorded.",
-        )
-    at = lead.decided_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if lead.decided_at else "?"
-    return WrongUsage(
-        f"The lead {lead.lead_id} is {lead.state} already, by {lead.decided_by} at {at}.",
-        hint="Your decision was not recorded. Speak with whoever decided if you see it otherwise.",
-    )

@@ -14,6 +14,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from crime_jobs import aws
 from crime_jobs.errors import WrongUsage
 from crime_jobs.faces._rows import (
@@ -31,7 +33,7 @@ from crime_jobs.faces._rows import (
     subject,
     written,
 )
-from crime_jobs.faces._tables import reading
+from crime_jobs.faces._tables import FAILED, cancelled, patiently, reading
 from crime_jobs.model.faces import SEALED_FOR, FaceSettings, WatchList, is_over, person_id
 
 if TYPE_CHECKING:
@@ -217,8 +219,12 @@ class People:
             }
         }
 
-    def begin_change(self, name: str, run: str) -> None:
-        """Note that a run changes a list, so that whoever goes on after a kill raises its revision.
+    def changing(self, name: str, run: str) -> dict[str, Any]:
+        """Return the action of a transaction that notes that a run changes a list.
+
+        It goes with each write of a person: whoever sees the change without a higher revision, also sees that
+        one is to come. Noted before, it could be gone by then with another run that takes this one for
+        killed, ends, and so raises the revision too early.
 
         Parameters
         ----------
@@ -227,14 +233,15 @@ class People:
         run
             What the run is told from others by: one that ends does not end the change of another.
         """
-        with aws.refusals(f"Writing {self.table}"):
-            self._client.update_item(
-                TableName=self.table,
-                Key=key_of(name, LIST),
-                UpdateExpression="ADD changes :run",
-                ConditionExpression="attribute_exists(person_id)",
-                ExpressionAttributeValues={":run": {"SS": [run]}},
-            )
+        return {
+            "Update": {
+                "TableName": self.table,
+                "Key": key_of(name, LIST),
+                "UpdateExpression": "ADD changes :run",
+                "ConditionExpression": "attribute_exists(person_id)",
+                "ExpressionAttributeValues": {":run": {"SS": [run]}},
+            }
+        }
 
     def end_change(self, name: str, runs: Collection[str] = ()) -> dict[str, Any]:
         """Return the action of a transaction that raises the revision of a list.
@@ -268,40 +275,39 @@ class People:
         person
             What is to be there; its ``writes`` are those of the row that was read, 0 for a new one.
         """
-        return {"Put": self._put(person)}
+        put: dict[str, Any] = {
+            "TableName": self.table,
+            "Item": item_of(written(person)),
+            "ConditionExpression": "writes = :before" if person.writes else "attribute_not_exists(person_id)",
+        }
+        if person.writes:
+            put["ExpressionAttributeValues"] = {":before": {"N": str(person.writes)}}
+        return {"Put": put}
 
-    def save(self, person: Person) -> Person | None:
+    def save(self, person: Person, *beside: dict[str, Any]) -> Person | None:
         """Write a person, if the row is still as it was read.
 
         Parameters
         ----------
         person
             As for `put`.
+        beside
+            Actions that are done with it, or not at all.
 
         Returns
         -------
         Person
             As it is now; ``None`` if somebody else has written the row, and nothing was written.
         """
-        from botocore.exceptions import ClientError
-
-        with aws.refusals(f"Writing {self.table}"):
-            try:
-                self._client.put_item(**self._put(person))
-            except ClientError as error:
-                if aws.code_of(error) != "ConditionalCheckFailedException":
+        for attempt in patiently():
+            with attempt, aws.refusals(f"Writing {self.table}"):
+                try:
+                    self._client.transact_write_items(TransactItems=[self.put(person), *beside])
+                except ClientError as error:
+                    if FAILED in cancelled(error):
+                        return None
                     raise
-                return None
         return written(person)
-
-    def _put(self, person: Person) -> dict[str, Any]:
-        request: dict[str, Any] = {"TableName": self.table, "Item": item_of(written(person))}
-        if person.writes == 0:
-            return request | {"ConditionExpression": "attribute_not_exists(person_id)"}
-        return request | {
-            "ConditionExpression": "writes = :before",
-            "ExpressionAttributeValues": {":before": {"N": str(person.writes)}},
-        }
 
     def _get(self, name: str, person: str) -> dict[str, Any] | None:
         with reading(f"Reading {self.table}"):

@@ -9,36 +9,36 @@ next, and one that has nothing to do changes nothing.
 from __future__ import annotations
 
 import hashlib
-import re
 import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crime_jobs.budget import Bucket
 from crime_jobs.errors import JobFailed, WrongUsage
 from crime_jobs.faces import manifest as manifests
 from crime_jobs.faces import purpose as purposes
+from crime_jobs.faces._called import COLLECTION, check_name, collection_of
 from crime_jobs.faces._enrolling import Enroller, Told, Wish
 from crime_jobs.faces._reconcile import Reconciled, reconcile
 from crime_jobs.faces.audit import Audit, Unexpected
 from crime_jobs.faces.engine import Engine
 from crime_jobs.faces.people import People, Person, State
 from crime_jobs.faces.places import Place, open_place
-from crime_jobs.model.faces import NAME, FaceSettings, Purpose, WatchList, person_id
+from crime_jobs.model.faces import FaceSettings, Purpose, WatchList, person_id
 
 if TYPE_CHECKING:
     from crime_jobs.faces.engine import Identity
     from crime_jobs.settings import Settings
 
+__all__ = ["COLLECTION", "Enrolled", "Enrolling", "Plan", "check_name", "collection_of"]
+
 #: Calls of a photograph that is enrolled: its faces are counted, then the one is kept.
 CALLS = 2
 #: People that are enrolled side by side.
 _TOGETHER = 4
-#: What begins the names of our collections.
-COLLECTION = "crime-jobs-"
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,8 @@ class Enrolled:
         What those that look at pictures cost, at the price of the settings.
     left
         People on the list whom the manifest no longer names.
+    off
+        People whom it names and who are no longer on the list, since none of their photographs will do.
     """
 
     lines: tuple[Told, ...]
@@ -96,6 +98,7 @@ class Enrolled:
     calls: Mapping[str, int]
     usd: float
     left: int
+    off: int = 0
 
     @property
     def counts(self) -> Counter[str]:
@@ -228,17 +231,16 @@ class Enrolling:
         changes = self._people.changes(self._name)
         run = uuid.uuid4().hex
 
-        def begin() -> None:
-            # Each time: another run that takes us for killed may have ended our change meanwhile.
-            self._people.begin_change(self._name, run)
+        def changing() -> dict[str, Any]:
             changes.add(run)
+            return self._people.changing(self._name, run)
 
-        reconciled = reconcile(self._engine, self._people, watch_list, begin)
+        reconciled = reconcile(self._engine, self._people, watch_list, changing)
         rows = {person.person_id: person for person in self._people.everyone(self._name)}
         enroller = Enroller(
             *(self._engine, self._people, self._audit, self._place, watch_list, self._marks),
             again=self._again,
-            begin=begin,
+            changing=changing,
         )
         lines = self._all(enroller, rows, tell)
         if changes:
@@ -249,6 +251,7 @@ class Enrolling:
             dict(self._engine.calls),
             round(_paid(self._engine.calls) * self._faces.price_per_call, 4),
             len(self._left(rows)),
+            len(enroller.off),
         )
 
     def _read(self) -> _Found:
@@ -345,46 +348,6 @@ class Enrolling:
     def _left(self, rows: Mapping[str, Person]) -> set[str]:
         there = {one for one, person in rows.items() if person.state is State.ACTIVE}
         return there - {wish.person_id for wish in self._wishes}
-
-
-def collection_of(name: str, faces: FaceSettings) -> str:
-    """Return the name of a new watch list's collection.
-
-    Parameters
-    ----------
-    name
-        The list.
-    faces
-        What the environment says. Two environments of one account and region have other tables, and so must
-        have other collections: what one enrols, the other would take for faces that nobody tells of.
-
-    Returns
-    -------
-    str
-    """
-    table = faces.people_table
-    is_usual = table == FaceSettings.model_fields["people_table"].default
-    return f"{COLLECTION}{name}" if is_usual else f"{COLLECTION}{table}.{name}"
-
-
-def check_name(name: str) -> None:
-    """Refuse a name that no watch list can have.
-
-    Parameters
-    ----------
-    name
-        The name.
-
-    Raises
-    ------
-    WrongUsage
-        If it can't be one.
-    """
-    if not re.fullmatch(NAME, name):
-        raise WrongUsage(
-            f"A watch list is not called {name!r}.",
-            hint="Small letters, digits and -, at most 63, no - at the beginning: missing.",
-        )
 
 
 def _wishes(name: str, lines: Sequence[manifests.Enrolment]) -> list[Wish]:
