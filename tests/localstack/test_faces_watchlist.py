@@ -255,7 +255,7 @@ def breaks(target: Any, name: str, patch: pytest.MonkeyPatch, *, after: bool) ->
     ("target", "name", "after"),
     [
         (Engine, "ensure_collection", True),
-        (People, "begin_change", True),
+        (People, "save", False),
         (Engine, "index", False),
         (Engine, "index", True),
         (People, "save", True),
