@@ -1,40 +1,17 @@
-"""Files that other programs read: whole or not there at all."""
+"""Folders of downloads, the lock of the harness, and lines for a shell."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
 import shlex
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old one or the whole new one.
-
-    Parameters
-    ----------
-    path
-        The file; its folder is made.
-    text
-        What to write.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def env_lines(values: Mapping[str, str]) -> str:

@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 
 from crime_harness import maven
-from crime_harness.files import make_once, only_one, write_whole
+from crime_harness.files import make_once, only_one
 from crime_harness.places import HERE, ROOT, Places, digest, jars
 from crime_harness.shell import run
 from crime_harness.steps import Steps
 from crime_harness.tools import find_java
+from crime_jobs.files import write_whole
 
 VENV = ROOT / ".venvs" / "flink"
 PINS = HERE / "flink-constraints.txt"
@@ -88,4 +89,4 @@ def _venv(log: Path) -> None:
     run([sys.executable, "-m", "venv", str(VENV)], log)
     options = ["--disable-pip-version-check", "--no-deps", "-r", str(PINS)]
     run([str(VENV / "bin" / "python"), "-m", "pip", "install", *options], log)
-    write_whole(stamp, pins)
+    write_whole(stamp, pins, private=True)

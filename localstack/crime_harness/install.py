@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crime_harness import maven
-from crime_harness.files import make_once, only_one, write_whole
+from crime_harness.files import make_once, only_one
 from crime_harness.places import HERE, Places, constraints, digest, jars, pinned
 from crime_harness.shell import run
 from crime_harness.steps import Steps
 from crime_harness.tools import Java, Node, find_java, find_node
 from crime_jobs.errors import WrongUsage
+from crime_jobs.files import write_whole
 
 #: kinesis-mock's release that LocalStack 4.9.2 looks for.
 KINESIS = "0.4.13"
@@ -145,7 +146,7 @@ def _venv(places: Places, log: Path) -> Path:
         ],
         log,
     )
-    write_whole(stamp, pins)
+    write_whole(stamp, pins, private=True)
     return places.venv
 
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crime_harness.files import write_whole
 from crime_harness.places import ROOT, Places
 from crime_harness.stack import NOT_PASSED_ON, client
 from crime_harness.supervisor import Server, State, Supervisor
 from crime_jobs.errors import JobFailed, WrongUsage
+from crime_jobs.files import write_whole
 from crime_jobs.model.names import DATABASE
 from crime_jobs.model.tables import TABLES
 from crime_jobs.settings import read_env_file
@@ -200,7 +200,9 @@ def start(places: Places, found: Source, port: int, steps: Steps) -> tuple[Recor
         return known, False
     stop(places)
     conf = {**found.properties, **_properties(places, port), "spark.crime.lake": found.lake}
-    write_whole(_conf_file(places), "".join(f"{name} {value}\n" for name, value in conf.items()))
+    write_whole(
+        _conf_file(places), "".join(f"{name} {value}\n" for name, value in conf.items()), private=True
+    )
     wanted = server(places, found, port)
     try:
         started = steps.do("Starting Spark and making the tables", lambda: supervisor.start(wanted))

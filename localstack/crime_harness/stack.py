@@ -10,11 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from crime_harness.files import env_lines, write_whole
+from crime_harness.files import env_lines
 from crime_harness.install import Installed
 from crime_harness.places import HERE, ROOT, Places, pinned
 from crime_harness.shell import run
 from crime_harness.supervisor import Server
+from crime_jobs.files import write_whole
 
 NAME = "localstack"
 REGION = "us-east-1"
@@ -218,6 +219,7 @@ def write_settings(places: Places, installed: Installed, endpoint: str, others: 
     write_whole(
         places.spark_conf,
         f"# Written by `make up`: Spark on LocalStack {pinned('localstack-core')}.\n{text}",
+        private=True,
     )
     values = {
         "AWS_ENDPOINT_URL": endpoint,
@@ -235,7 +237,7 @@ def write_settings(places: Places, installed: Installed, endpoint: str, others: 
         "CRIME_JOBS_SPARK_CONF": str(places.spark_conf),
         "CRIME_JOBS_SPARK_EXTRA_CLASSPATH": class_path,
     }
-    write_whole(places.env_file, env_lines(values))
+    write_whole(places.env_file, env_lines(values), private=True)
 
 
 def class_path_of(*folders: Path) -> str:

@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 
 from crime_harness import processes
-from crime_harness.files import write_whole
 from crime_jobs.errors import JobFailed, WrongUsage
+from crime_jobs.files import write_whole
 
 GRACE = 4.0
 
@@ -228,7 +228,7 @@ class Supervisor:
         return self.folder / f"{name}.json"
 
     def _write(self, known: Record) -> None:
-        write_whole(self._record_file(known.name), json.dumps(asdict(known)))
+        write_whole(self._record_file(known.name), json.dumps(asdict(known)), private=True)
 
     def _await(self, server: Server, child: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + server.patience

@@ -10,23 +10,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from crime_harness.files import env_lines, make_once, only_one, write_whole
+from crime_harness.files import env_lines, make_once, only_one
 from crime_jobs.settings import read_env_file
-
-
-def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "new" / "up.env"
-    write_whole(path, "A=1\n")
-    assert path.read_text() == "A=1\n"
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(OSError, match="No space"):
-        write_whole(path, "A=2\n")
-    assert path.read_text() == "A=1\n"
-    assert list(path.parent.iterdir()) == [path]
 
 
 def test_env_lines_mean_the_same_to_a_shell_and_to_the_settings(tmp_path: Path) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
-import tempfile
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +24,7 @@ from crime_jobs.adhoc._payload import payload
 from crime_jobs.adhoc._shapes import Drawing, read_shapes
 from crime_jobs.adhoc._words import OK, count_checks, discrepancies, indian
 from crime_jobs.errors import BadInput, JobFailed
+from crime_jobs.files import write_whole
 
 if TYPE_CHECKING:
     from crime_jobs.adhoc.asking import Asker
@@ -96,16 +95,7 @@ def build_dashboard(asker: Asker, boundaries: Path | str, out: Path) -> Built:
     page = render(answers, boundaries, left_out, datetime.now(UTC))
     target = Path(out) / "index.html"
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".index-", suffix=".html")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(page)
-            Path(name).chmod(0o644)
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        write_whole(target, page)
     except OSError as error:
         raise JobFailed(
             f"The dashboard can't be written to {target.parent}: {error.strerror}.",

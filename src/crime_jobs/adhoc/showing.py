@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from crime_jobs import output
 from crime_jobs.errors import JobFailed, WrongUsage
+from crime_jobs.files import replacing
 from crime_jobs.output import Format
 
 if TYPE_CHECKING:
@@ -78,18 +78,14 @@ def to_file(answer: Answer, path: Path) -> int:
     kind = path.suffix.lower()
     if kind != ".csv":
         _refuse_twins(answer)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with part.open("wb") as file, _writer(file, answer.schema, kind) as write:
+        with replacing(path) as file, _writer(file, answer.schema, kind) as write:
             rows = 0
             for batch in answer.batches():
                 write(batch)
                 rows += batch.num_rows
-        part.replace(path)
     except OSError as error:
         raise JobFailed(f"{path} can't be written: {error.strerror or error}.") from error
-    finally:
-        part.unlink(missing_ok=True)
     return rows
 
 

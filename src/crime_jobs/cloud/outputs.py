@@ -11,6 +11,7 @@ from crime_jobs import aws
 from crime_jobs.cloud import stacks
 from crime_jobs.cloud.stacks_template import load
 from crime_jobs.errors import JobFailed
+from crime_jobs.files import write_whole
 from crime_jobs.formation.stack import Row, Stack
 from crime_jobs.settings import OUTPUTS_NAME, TABLES, VARIABLES, Settings
 
@@ -132,9 +133,7 @@ def write(env: str, made: Mapping[str, Any], folder: Path | None = None) -> Path
         document.pop(env, None)
         if made:
             document[env] = dict(made)
-        fresh = path.with_suffix(".toml.new")
-        fresh.write_text(_HEAD + tomli_w.dumps(document), encoding="utf-8")
-        fresh.replace(path)  # whole or not at all
+        write_whole(path, _HEAD + tomli_w.dumps(document))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise JobFailed(
             f"Where things are can't be written to {path}: {error}.",

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING
 
 from crime_jobs import aws
 from crime_jobs.errors import WrongUsage
+from crime_jobs.files import write_whole
 from crime_jobs.region import check_name, check_url
-from crime_jobs.stream.status import SHARDS, write_text
+from crime_jobs.stream.status import SHARDS
 
 if TYPE_CHECKING:
     from crime_jobs.model.streams import StreamSettings
@@ -156,12 +157,12 @@ def prepare(folder: Path, settings: Settings, told: Mapping[str, str]) -> None:
         The properties.
     """
     shutil.rmtree(folder / SHARDS, ignore_errors=True)
-    write_text(folder / SETTINGS, settings.model_dump_json(exclude={"environ"}))
+    write_whole(folder / SETTINGS, settings.model_dump_json(exclude={"environ"}), private=True)
     lines = "".join(f"{name} = {_escaped(value)}\n" for name, value in told.items())
-    write_text(folder / PROPERTIES, lines)
-    write_text(folder / LOGGING, LOGBACK)
+    write_whole(folder / PROPERTIES, lines, private=True)
+    write_whole(folder / LOGGING, LOGBACK, private=True)
     words = [sys.executable, "-m", "crime_jobs.stream.record_processor", str(folder)]
-    write_text(folder / PROCESS, _PROCESS.format(command=shlex.join(words), failed=FAILED))
+    write_whole(folder / PROCESS, _PROCESS.format(command=shlex.join(words), failed=FAILED), private=True)
 
 
 def worker_name(folder: Path) -> str:
@@ -178,7 +179,7 @@ def worker_name(folder: Path) -> str:
     """
     file = folder / WORKER
     if not file.is_file():
-        write_text(file, f"{socket.gethostname()}-{uuid.uuid4().hex[:12]}")
+        write_whole(file, f"{socket.gethostname()}-{uuid.uuid4().hex[:12]}", private=True)
     return file.read_text(encoding="ascii")
 
 

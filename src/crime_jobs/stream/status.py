@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+
+from crime_jobs.files import write_whole
 
 #: Seconds between two writes of a file, unless what it says has changed in kind.
 EVERY = 1.0
@@ -110,7 +111,7 @@ class Notes:
 
 
 def write(path: Path, said: BaseModel) -> None:
-    """Write a file so that a reader sees the old one or the whole new one.
+    """Write a file as `crime_jobs.files.replacing` does.
 
     Parameters
     ----------
@@ -122,35 +123,9 @@ def write(path: Path, said: BaseModel) -> None:
     Raises
     ------
     OSError
-        If the disk is full, or may not be written: then the old file is as it was.
+        As there.
     """
-    write_text(path, said.model_dump_json())
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text as `write` does.
-
-    Parameters
-    ----------
-    path
-        The file; its folder is made.
-    text
-        What is to be in it.
-
-    Raises
-    ------
-    OSError
-        As of `write`.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_whole(path, said.model_dump_json(), private=True)
 
 
 def read_shards(folder: Path) -> list[ShardStatus]:
