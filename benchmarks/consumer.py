@@ -30,11 +30,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.history import fir
+from crime_harness import tables
 from crime_harness.places import Places
 from crime_jobs.model.aggregation import Aggregate
 from crime_jobs.model.streams import StreamSettings
 from crime_jobs.settings import Settings, read_env_file
-from crime_jobs.stream.alert_ledger import LISTING
 from crime_jobs.stream.sink import Arrived, Position, open_sink
 from crime_jobs.stream.status import read_supervisor
 
@@ -71,33 +71,15 @@ class Bench:
         self.kinesis, self.dynamodb = boto3.client("kinesis"), boto3.client("dynamodb")
         self.kinesis.create_stream(StreamName=self.stream.name, ShardCount=self.shards)
         self.kinesis.get_waiter("stream_exists").wait(StreamName=self.stream.name)
-        self._make_tables()
+        tables.make(self.dynamodb, self.stream.events_table, "firs", "Events")
+        tables.make(self.dynamodb, self.stream.identities_table, "firs", "Identities")
+        tables.make(self.dynamodb, self.stream.alerts_table, "firs", "Alerts")
         boto3.client("sqs").create_queue(QueueName=self.stream.dead_letters)
         boto3.client("sns").create_topic(Name=self.stream.topic, Attributes={"FifoTopic": "true"})
         lines = (f'{key} = "{value}"\n' for key, value in self.stream.model_dump(exclude_none=True).items())
         section = '[bench]\nlanding = "x"\nlake = "x"\nregion = "us-east-1"\n[bench.stream]\n'
         (self.folder / "crime-jobs.toml").write_text(section + "".join(lines))
         self.sent = 0
-
-    def _make_tables(self) -> None:
-        listing = {LISTING: "HASH", "claimed_at": "RANGE"}
-        for table, key, more in (
-            (self.stream.events_table, "fir_key", {}),
-            (self.stream.identities_table, "fir_key", {}),
-            (self.stream.alerts_table, "alert_id", listing),
-        ):
-            index = {
-                "IndexName": LISTING,
-                "KeySchema": [{"AttributeName": name, "KeyType": kind} for name, kind in more.items()],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-            self.dynamodb.create_table(
-                TableName=table,
-                AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in (key, *more)],
-                KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
-                BillingMode="PAY_PER_REQUEST",
-                **({"GlobalSecondaryIndexes": [index]} if more else {}),
-            )
 
     @contextlib.contextmanager
     def consuming(self) -> Iterator[subprocess.Popen[bytes]]:

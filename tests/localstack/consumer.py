@@ -16,10 +16,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from crime_harness import tables
 from crime_jobs.model.fir_event import FirEvent
 from crime_jobs.model.streams import StreamSettings
 from crime_jobs.settings import Settings
-from crime_jobs.stream.alert_ledger import LISTING
 from crime_jobs.stream.alert_message import key_of
 from crime_jobs.stream.daemon import SETTINGS
 from tests.localstack.conftest import Stack
@@ -78,26 +78,11 @@ class Parts:
             topic=f"alerts-{name}.fifo",
         )
         self.dynamodb, self.sqs = stack.client("dynamodb"), stack.client("sqs")
-        for table in (self.stream.events_table, self.stream.identities_table):
-            self._make_table(table, "fir_key")
-        keys = {LISTING: "HASH", "claimed_at": "RANGE"}
-        index = {
-            "IndexName": LISTING,
-            "KeySchema": [{"AttributeName": name, "KeyType": kind} for name, kind in keys.items()],
-            "Projection": {"ProjectionType": "ALL"},
-        }
-        self._make_table(self.stream.alerts_table, "alert_id", *keys, GlobalSecondaryIndexes=[index])
+        tables.make(self.dynamodb, self.stream.events_table, "firs", "Events")
+        tables.make(self.dynamodb, self.stream.identities_table, "firs", "Identities")
+        tables.make(self.dynamodb, self.stream.alerts_table, "firs", "Alerts")
         stack.client("sns").create_topic(Name=self.stream.topic, Attributes={"FifoTopic": "true"})
         self.make_queue()
-
-    def _make_table(self, table: str, *attributes: str, **more: Any) -> None:
-        self.dynamodb.create_table(
-            TableName=table,
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in attributes],
-            KeySchema=[{"AttributeName": attributes[0], "KeyType": "HASH"}],
-            BillingMode="PAY_PER_REQUEST",
-            **more,
-        )
 
     def make_queue(self) -> None:
         self.sqs.create_queue(QueueName=self.stream.dead_letters)

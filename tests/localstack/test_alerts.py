@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from crime_harness import tables
 from crime_jobs import settings
 from crime_jobs.model.fir_event import FirEvent
 from crime_jobs.model.streams import StreamSettings, of
@@ -37,23 +38,7 @@ class World:
         self.topic = f"{self.name}.fifo"
         self.stream = of({"alerts_table": self.name, "topic": self.topic})
         self.dynamodb, self.sns, self.sqs = (stack.client(one) for one in ("dynamodb", "sns", "sqs"))
-        names = ("alert_id", "listing", "claimed_at")
-        self.dynamodb.create_table(
-            TableName=self.name,
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
-            KeySchema=[{"AttributeName": "alert_id", "KeyType": "HASH"}],
-            BillingMode="PAY_PER_REQUEST",
-            GlobalSecondaryIndexes=[
-                {
-                    "IndexName": "listing",
-                    "KeySchema": [
-                        {"AttributeName": "listing", "KeyType": "HASH"},
-                        {"AttributeName": "claimed_at", "KeyType": "RANGE"},
-                    ],
-                    "Projection": {"ProjectionType": "ALL"},
-                }
-            ],
-        )
+        tables.make(self.dynamodb, self.name, "firs", "Alerts")
         self.queue = self.sqs.create_queue(QueueName=self.topic, Attributes={"FifoQueue": "true"})["QueueUrl"]
         self.make_topic()
 

@@ -23,6 +23,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageFilter
 
+from crime_harness import tables
 from crime_jobs import aws, cli
 from crime_jobs.errors import AwsRefused, BadInput, JobFailed, WrongUsage
 from crime_jobs.faces.audit import Audit
@@ -534,18 +535,7 @@ def test_what_it_costs_is_said_before_and_after(room: Listed) -> None:
 def own_audit(stack: Stack, room: Listed) -> Iterator[tuple[list[Audit], Any, str]]:
     """Four writers of an audit whose chain may be broken."""
     table, client = f"t_audit_{uuid.uuid4().hex[:8]}", stack.client("dynamodb")
-    client.create_table(
-        TableName=table,
-        AttributeDefinitions=[
-            {"AttributeName": "day", "AttributeType": "S"},
-            {"AttributeName": "line", "AttributeType": "N"},
-        ],
-        KeySchema=[
-            {"AttributeName": "day", "KeyType": "HASH"},
-            {"AttributeName": "line", "KeyType": "RANGE"},
-        ],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    tables.make(client, table, "faces", "Audit")
     faces = room.faces.model_copy(update={"audit_table": table})
     yield [Audit(room.settings, faces) for _ in range(4)], client, table
     client.delete_table(TableName=table)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from crime_harness import tables
 from crime_jobs import settings
 from crime_jobs.cli import main
 from crime_jobs.model.aggregation import Aggregate
@@ -49,14 +50,8 @@ class World:
             stack.client(one) for one in ("kinesis", "dynamodb", "sqs", "s3")
         )
         self.kinesis.create_stream(StreamName=name, ShardCount=1)
-        keys = {"events": "fir_key", "identities": "fir_key", "runs": "run_id"}
-        for table, key in keys.items():
-            self.dynamodb.create_table(
-                TableName=f"{name}-{table}",
-                AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
-                KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
-                BillingMode="PAY_PER_REQUEST",
-            )
+        for table, resource in {"events": "Events", "identities": "Identities", "runs": "Runs"}.items():
+            tables.make(self.dynamodb, f"{name}-{table}", "firs", resource)
         self.queue = self.sqs.create_queue(QueueName=name)["QueueUrl"]
         self.wait()
 

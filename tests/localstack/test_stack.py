@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from crime_harness import processes
+from crime_harness import processes, tables
 from crime_harness.places import jars
+from crime_jobs.cloud import stacks_template
 
 from .conftest import ROOT, Stack, harness
 
@@ -91,6 +93,30 @@ def test_what_up_env_says_is_true_for_a_shell(stack: Stack) -> None:
     assert endpoint == stack.endpoint
     names = {Path(jar).name for jar in class_path.split(":") if Path(jar).stat().st_size > 0}
     assert names == {"{1}-{2}.jar".format(*pin.split(":")) for pin in jars("s3a", "oracle")}
+
+
+@pytest.mark.parametrize("stream", ["firs", "faces"])
+def test_the_tables_are_of_the_shape_that_they_have_on_aws(stack: Stack, stream: str) -> None:
+    """The hooks that make them run alone in LocalStack's container, so that they say it once more."""
+    dynamodb = stack.client("dynamodb")
+    made = {
+        resource: about["Properties"]["TableName"]["Fn::Sub"].rpartition("}")[2]
+        for resource, about in stacks_template.load(stream).resources.items()
+        if about["Type"] == "AWS::DynamoDB::Table"
+    }
+    assert len(made) == 4
+    for resource, name in made.items():
+        there = dynamodb.describe_table(TableName=name)["Table"]
+        wanted = tables.shape(stream, resource)
+        assert there["BillingModeSummary"]["BillingMode"] == wanted.pop("BillingMode")
+        found = {member: _plain(there.get(member, [])) for member in tables.SHAPE if member in there}
+        assert found == {member: _plain(value) for member, value in wanted.items()}, name
+
+
+def _plain(what: list[dict[str, Any]]) -> list[str]:
+    """Say what of attributes, keys or indexes is told in a request, in some order."""
+    told = ("AttributeName", "AttributeType", "KeyType", "IndexName", "KeySchema", "Projection")
+    return sorted(json.dumps({name: one[name] for name in told if name in one}) for one in what)
 
 
 def test_kinesis_fails_on_command_and_recovers(stack: Stack) -> None:
