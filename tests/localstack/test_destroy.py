@@ -110,6 +110,14 @@ class Environment:
         )
         client("logs").create_log_group(logGroupName=f"/aws/lambda/crime-jobs-{name}-x")
         client("kinesis").create_stream(StreamName=f"{name}-name", ShardCount=1)
+        client("dynamodb").create_table(
+            TableName=f"{name}-protected",
+            AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
+            BillingMode="PAY_PER_REQUEST",
+            DeletionProtectionEnabled=True,
+            Tags=self.tag_list(),
+        )
         client("rekognition").create_collection(CollectionId=f"crime-jobs-{name}-missing", Tags=self.tags)
         client("emr-serverless").create_application(
             name=f"crime-jobs-{name}", releaseLabel="emr-7.13.0", type="SPARK", tags=self.tags
@@ -180,7 +188,7 @@ def environment(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield made
     finally:
         if not made.is_gone:
-            made.destroy()
+            made.destroy("--lift-protection")
     stack.client("s3").delete_object(Bucket=made.hand, Key="theirs")
     stack.client("s3").delete_bucket(Bucket=made.hand)
     queue = stack.client("sqs").get_queue_url(QueueName=made.hand)["QueueUrl"]
@@ -213,7 +221,9 @@ def test_the_plan_shows_all_of_it_and_nothing_made_by_hand(environment: Environm
     assert f"{VERSIONS + 41:,} versions" in state
 
 
-def test_killed_it_goes_on_and_a_lock_keeps_only_its_bucket(environment: Environment) -> None:
+def test_killed_it_goes_on_and_a_lock_keeps_only_its_bucket_protection_its_table(
+    environment: Environment,
+) -> None:
     killed = environment.command("destroy", "--yes", "--name", environment.name)
     assert killed.stderr
     for line in killed.stderr:
@@ -228,14 +238,16 @@ def test_killed_it_goes_on_and_a_lock_keeps_only_its_bucket(environment: Environ
     s3.put_object(Bucket=locked, Key=CANARY, Body=b"x", ObjectLockLegalHoldStatus="ON")
     code, _, told = environment.destroy()
     assert code in (1, 4), told
-    assert f"1 left: bucket {locked}" in told
+    assert f"2 left: bucket {locked}, table {environment.name}-protected." in told
+    assert f"Protected, so it stays: table {environment.name}-protected. With --lift-protection" in told
     s3.put_object_legal_hold(Bucket=locked, Key=CANARY, LegalHold={"Status": "OFF"})
     by_hand(environment)
 
 
 def test_at_the_end_the_inventory_shows_nothing(environment: Environment) -> None:
-    code, _, told = environment.destroy()
+    code, _, told = environment.destroy("--lift-protection")
     assert code == 0, told
+    assert f"Taking the protection off table {environment.name}-protected" in told
     assert "The inventory shows nothing more that was to go." in told
     assert environment.own() == []
     environment.is_gone = True

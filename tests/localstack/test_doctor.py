@@ -90,6 +90,55 @@ def test_what_does_not_answer_here_is_not_taken_for_good(
     )
 
 
+def test_what_only_stacks_know_is_looked_at_where_they_are(stack: Stack, tmp_path: Path) -> None:
+    """A stack as deploy makes it, of what LocalStack has: a bucket, a key, a topic, alarms."""
+    name = f"doctor{uuid.uuid4().hex[:8]}"
+    formation = stack.client("cloudformation")
+    alarm = {
+        "Namespace": "AWS/SQS",
+        "MetricName": "NumberOfMessagesSent",
+        "Period": 60,
+        "EvaluationPeriods": 1,
+    }
+    alarm |= {"Threshold": 0, "ComparisonOperator": "GreaterThanThreshold", "Statistic": "Sum"}
+    told = {
+        "Files": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": f"{name}-faces"}},
+        "Key": {
+            "Type": "AWS::KMS::Key",
+            "Properties": {"KeyPolicy": {"Version": "2012-10-17", "Statement": []}},
+        },
+        "Topic": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": f"{name}-alarms"}},
+        "Told": {
+            "Type": "AWS::CloudWatch::Alarm",
+            "Properties": alarm | {"AlarmName": f"{name}-Told", "AlarmActions": [{"Ref": "Topic"}]},
+        },
+        "Mute": {"Type": "AWS::CloudWatch::Alarm", "Properties": alarm | {"AlarmName": f"{name}-Mute"}},
+    }
+    made = f"crime-jobs-{name}-faces"
+    formation.create_stack(StackName=made, TemplateBody=json.dumps({"Resources": told}))
+    formation.get_waiter("stack_create_complete").wait(StackName=made, WaiterConfig={"Delay": 1})
+    (tmp_path / "crime-jobs.toml").write_text(
+        f'[{name}]\nregion = "{REGION}"\nlanding = "{stack.landing}"\nlake = "{stack.lake}"\n', "utf-8"
+    )
+    checks = ("buckets", "keys", "subscriptions", "trail", "alarms", "budget")
+    only = [word for check in checks for word in ("--only", check)]
+    try:
+        code, rows, said = doctor(stack, tmp_path, "--env", name, *only)
+    finally:
+        formation.delete_stack(StackName=made)
+        formation.get_waiter("stack_delete_complete").wait(StackName=made, WaiterConfig={"Delay": 1})
+    assert code == 1, said
+    assert "keeps no versions" in " ".join(row(rows, "buckets", f"{name}-faces (Files of faces)")["found"])
+    assert row(rows, "keys", "Key of faces")["found"][0] == "enabled"
+    assert "nobody hears it" in row(rows, "subscriptions", f"{name}-alarms")["found"]
+    assert row(rows, "alarms", f"{name}-Told")["state"] in ("ok", "warning")
+    mute = row(rows, "alarms", f"{name}-Mute")
+    assert (mute["state"], mute["found"][0]) == ("failed", "it tells nobody")
+    for check in ("trail", "budget"):
+        assert row(rows, check)["state"] == "not checked"
+        assert "left out by deploy.without" in row(rows, check)["found"][0]
+
+
 def test_no_secret_is_printed(healthy: tuple[int, list[dict[str, Any]], str], stack: Stack) -> None:
     secret = stack.client("secretsmanager").get_secret_value(SecretId="crime-jobs/oracle")["SecretString"]
     assert json.loads(secret)["password"] not in healthy[2]
