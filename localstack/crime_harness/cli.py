@@ -17,7 +17,7 @@ from crime_harness import engines, flink, install, oracle, questions, sql_server
 from crime_harness.files import only_one
 from crime_harness.places import DEFAULT_PORT, Places, pinned
 from crime_harness.steps import Steps
-from crime_harness.supervisor import Record, State, Supervisor
+from crime_harness.supervisor import Record, State, Supervisor, responds
 from crime_harness.tools import find_java
 from crime_jobs.errors import CrimeJobsError
 
@@ -48,13 +48,13 @@ class Kind(NamedTuple):
         The start of a sentence on how it is.
     address
         From its port to its address.
-    responds
-        From its port to whether it answers.
+    ask
+        Asks it at its port; raises anything if it does not answer.
     """
 
     title: str
     address: Callable[[int], str]
-    responds: Callable[[int], bool]
+    ask: Callable[[int], object]
 
 
 def _http(port: int) -> str:
@@ -63,12 +63,12 @@ def _http(port: int) -> str:
 
 #: The servers, in the order in which they start.
 SERVERS = {
-    stack.NAME: Kind("LocalStack is", _http, lambda port: stack.responds(_http(port))),
-    engines.NAME: Kind("the engines are", _http, lambda port: engines.responds(_http(port))),
-    oracle.NAME: Kind("the old Oracle is", oracle.address, oracle.responds),
+    stack.NAME: Kind("LocalStack is", _http, lambda port: stack.is_up(_http(port))),
+    engines.NAME: Kind("the engines are", _http, lambda port: engines.answers(_http(port))),
+    oracle.NAME: Kind("the old Oracle is", oracle.address, oracle.answers),
 }
 #: A server that is started alone: who doesn't need it doesn't pay its memory.
-BESIDE = {sql_server.NAME: Kind("the SQL server is", sql_server.address, sql_server.responds)}
+BESIDE = {sql_server.NAME: Kind("the SQL server is", sql_server.address, sql_server.answers)}
 
 
 class Output(enum.StrEnum):
@@ -239,7 +239,7 @@ def jars() -> None:
 
 def _state(supervisor: Supervisor, name: str) -> tuple[State, Record | None]:
     state, known = supervisor.state(name), supervisor.record(name)
-    if state is State.UP and known and not (SERVERS | BESIDE)[name].responds(known.port):
+    if state is State.UP and known and not responds((SERVERS | BESIDE)[name].ask, known.port):
         state = State.SILENT
     return state, known
 

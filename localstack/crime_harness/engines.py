@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-import urllib.request
 from pathlib import Path
 
 from crime_harness import oracle
 from crime_harness.install import Installed
 from crime_harness.places import Places, port_beside
-from crime_harness.stack import NOT_PASSED_ON, class_path_of
+from crime_harness.stack import NOT_PASSED_ON, class_path_of, fetch
 from crime_harness.supervisor import Server
 
 NAME = "engines"
@@ -98,28 +96,7 @@ def answers(endpoint: str) -> None:
     OSError
         If they are not.
     """
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with direct.open(f"{endpoint}/_engines/health", timeout=10) as said:
-        json.load(said)
-
-
-def responds(endpoint: str) -> bool:
-    """Say whether the engines answer.
-
-    Parameters
-    ----------
-    endpoint
-        Their address.
-
-    Returns
-    -------
-    bool
-    """
-    try:
-        answers(endpoint)
-    except (OSError, ValueError):
-        return False
-    return True
+    fetch(f"{endpoint}/_engines/health")
 
 
 def settings(endpoint: str) -> dict[str, str]:

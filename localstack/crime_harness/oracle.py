@@ -267,25 +267,6 @@ def _numbers(link: socket.socket, count: int) -> tuple[int, ...]:
     return struct.unpack(f">{count}i", found)
 
 
-def responds(port: int) -> bool:
-    """Say whether it answers.
-
-    Parameters
-    ----------
-    port
-        Its port.
-
-    Returns
-    -------
-    bool
-    """
-    try:
-        answers(port)
-    except OSError:
-        return False
-    return True
-
-
 def settings(port: int) -> dict[str, str]:
     """Return the variables with which programs find it.
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from crime_harness.places import ROOT, Places
 from crime_harness.stack import NOT_PASSED_ON, client
-from crime_harness.supervisor import Server, State, Supervisor
+from crime_harness.supervisor import Server, State, Supervisor, responds
 from crime_jobs.errors import JobFailed, WrongUsage
 from crime_jobs.files import write_whole
 from crime_jobs.model.names import DATABASE
@@ -190,7 +190,7 @@ def start(places: Places, found: Source, port: int, steps: Steps) -> tuple[Recor
     """
     supervisor = Supervisor(places.run)
     known, state = supervisor.record(NAME), supervisor.state(NAME)
-    if state is State.UP and known and responds(known.port):
+    if state is State.UP and known and responds(answers, known.port):
         served = read_properties(_conf_file(places)).get("spark.crime.lake")
         if known.port != port or served != found.lake:
             raise WrongUsage(
@@ -279,25 +279,6 @@ def answers(port: int) -> None:
         cursor.fetchall()
     finally:
         link.close()
-
-
-def responds(port: int) -> bool:
-    """Say whether it answers.
-
-    Parameters
-    ----------
-    port
-        Its port.
-
-    Returns
-    -------
-    bool
-    """
-    try:
-        answers(port)
-    except Exception:  # noqa: BLE001 - whatever it is, it doesn't
-        return False
-    return True
 
 
 def address(port: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import urllib.request
@@ -155,24 +156,38 @@ def answers(endpoint: str) -> None:
             done.result()
 
 
-def responds(endpoint: str) -> bool:
-    """Say whether LocalStack, once ready, still answers; quick, for ``status``.
+def fetch(url: str) -> Any:
+    """Return what a server of this machine says of itself, by no proxy.
+
+    Parameters
+    ----------
+    url
+        Of its health; what it answers is JSON.
+
+    Raises
+    ------
+    OSError
+        If it doesn't answer.
+    """
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with direct.open(url, timeout=10) as said:  # a busy machine is slow, not dead
+        return json.load(said)
+
+
+def is_up(endpoint: str) -> None:
+    """Ask LocalStack, once ready, whether it is still there; quick, for ``status``.
 
     Parameters
     ----------
     endpoint
         The stack's address.
 
-    Returns
-    -------
-    bool
+    Raises
+    ------
+    OSError
+        If it is not.
     """
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with direct.open(f"{endpoint}/_localstack/health", timeout=10):  # a busy machine is slow, not dead
-            return True
-    except OSError:
-        return False
+    fetch(f"{endpoint}/_localstack/health")
 
 
 def run_hooks(places: Places, endpoint: str) -> None:

@@ -10,12 +10,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
 from crime_harness import processes
 from crime_jobs.errors import JobFailed, WrongUsage
 from crime_jobs.files import write_whole
+
+T = TypeVar("T")
 
 GRACE = 4.0
 
@@ -54,6 +57,27 @@ class Server:
     def endpoint(self) -> str:
         """Its address."""
         return f"http://127.0.0.1:{self.port}"
+
+
+def responds(ask: Callable[[T], object], where: T) -> bool:
+    """Say whether a server answers.
+
+    Parameters
+    ----------
+    ask
+        Asks it, and raises anything if it does not answer.
+    where
+        Its address or port, as `ask` takes it.
+
+    Returns
+    -------
+    bool
+    """
+    try:
+        ask(where)
+    except Exception:  # noqa: BLE001 - whatever it is, it doesn't
+        return False
+    return True
 
 
 @dataclass(frozen=True)

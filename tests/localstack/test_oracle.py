@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from crime_harness import oracle, processes
 from crime_harness.install import Installed
 from crime_harness.places import Places
+from crime_harness.supervisor import responds
 from crime_harness.tools import Node, find_java
 from crime_jobs.errors import JobFailed
 from crime_jobs.migrate.oracle import seed
@@ -293,9 +294,9 @@ def test_only_the_right_password_answers(stack: Stack, monkeypatch: pytest.Monke
     found = re.search(r":(\d+)/", stack.env["CRIME_JOBS_ORACLE_URL"])
     assert found
     port = int(found[1])
-    assert oracle.responds(port)
+    assert responds(oracle.answers, port)
     monkeypatch.setattr(oracle, "PASSWORD", "another")
-    assert not oracle.responds(port)
+    assert not responds(oracle.answers, port)
     with pytest.raises(OSError, match="does not let CRIME in"):
         oracle.answers(port)
 

@@ -16,7 +16,7 @@ import pytest
 from crime_harness import cli, oracle, processes, shell, stack, tools
 from crime_harness.install import Installed
 from crime_harness.places import Places
-from crime_harness.supervisor import Server, State, Supervisor
+from crime_harness.supervisor import Server, State, Supervisor, responds
 from crime_jobs.errors import JobFailed, WrongUsage
 
 SERVE = """
@@ -193,9 +193,9 @@ def test_something_else_on_its_port_is_not_the_old_oracle() -> None:
 
         answering = threading.Thread(target=hang_up)
         answering.start()
-        assert not oracle.responds(other.getsockname()[1])
+        assert not responds(oracle.answers, other.getsockname()[1])
         answering.join()
-    assert not oracle.responds(free_port())
+    assert not responds(oracle.answers, free_port())
 
 
 def test_status_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
