@@ -135,6 +135,56 @@ def test_conditions_come_to_what_aws_says_or_stay_open(condition: Any, truth: bo
     assert found == expected[truth]
 
 
+def endpoints(*streams: str, **given: str) -> list[dict[str, Any]]:
+    """The interface endpoints of an environment that has these streams; none named means all."""
+    (network,) = stacks.chosen(["network"])
+    told = stacks.DeploySettings(streams=streams, parameters={"network": dict(given)})
+    known = stacks.Known(told, "aws", "123456789012", {})
+    values, _ = stacks.parameters(network, template("network"), known)
+    made = decided(template("network").document, values)["Resources"].values()
+    found = [one["Properties"] for one in made if one["Type"] == "AWS::EC2::VPCEndpoint"]
+    return [one for one in found if one["VpcEndpointType"] == "Interface"]
+
+
+def services(*streams: str) -> set[str]:
+    return {one["ServiceName"]["Fn::Sub"].rpartition("}.")[2] for one in endpoints(*streams)}
+
+
+def test_endpoints_are_those_of_what_the_streams_use() -> None:
+    always = {"kms", "sts", "logs"}
+    emr = {"elasticmapreduce", "emr-serverless", "glue", "monitoring", "ssm", "ssmmessages"}
+    firs = {"kinesis-streams", "sns", "sqs", "redshift-data", "monitoring"}
+    assert services("network", "storage") == always
+    assert services("network", "emr") == always | emr
+    assert services("network", "firs") == services("network", "analytics") == always | firs
+    assert services("network", "adhoc") == always | {"athena", "glue"}
+    assert services("network", "faces") == always | {"rekognition", "secretsmanager"}
+    assert services("network", "migration") == always | {"secretsmanager", "sns"}
+    assert services() == always | emr | firs | {"athena", "rekognition", "secretsmanager"}
+    assert endpoints(Endpoints="no") == []
+
+
+def test_endpoints_stand_where_the_nodes_of_emr_are_and_in_more_zones_when_asked() -> None:
+    (emr,) = stacks.chosen(["emr"])
+    assert emr.takes["PrivateSubnet"] == stacks.Output("network", "SubnetA")
+    for zones, names in ((None, "A"), ("1", "A"), ("2", "AB"), ("3", "ABC")):
+        given = {"EndpointZones": zones} if zones else {}
+        for one in endpoints(**given):
+            assert one["SubnetIds"] == [{"Ref": f"Subnet{name}"} for name in names]
+
+
+def test_what_docs_say_of_the_networks_price_is_what_the_template_makes() -> None:
+    page = (ROOT / "docs/deploy.md").read_text()
+    rows = re.findall(r"\| ([a-z, ]+) \| (\d+) \| (\d+) USD \| (\d+) USD \|", page)
+    assert len(rows) >= 3
+    for streams, count, one_zone, three_zones in rows:
+        chosen_ = () if streams == "all" else tuple(streams.split(", "))
+        made = endpoints(*chosen_)
+        # 0.01 USD an hour and zone in us-east-1, 730 hours a month: https://aws.amazon.com/privatelink/pricing/
+        assert (int(count), int(one_zone)) == (len(made), round(len(made) * 7.30)), streams
+        assert int(three_zones) == round(len(made) * 3 * 7.30), streams
+
+
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 
 from crime_jobs.faces.expiry import JOB, ExpireConfig
 from crime_jobs.faces.photographs import ENDS, UNREADABLE_DAYS
-from crime_jobs.faces.watchlist import COLLECTION
+from crime_jobs.faces.watchlist import COLLECTION, collection_of
 from crime_jobs.model.faces import SEALED_FOR, FaceSettings
 from tests.conftest import ROOT
 from tests.unit import permissions
@@ -239,7 +240,14 @@ def strings(value: Any) -> Iterator[str]:
 
 def test_collections_are_those_that_enrolling_makes() -> None:
     arns = {text for _, s in TOLD.statements() for text in strings(s["Resource"]) if ":collection/" in text}
-    assert {arn.rpartition(":collection/")[2] for arn in arns} == {f"{COLLECTION}*"}
+    assert {arn.rpartition(":collection/")[2] for arn in arns} == {
+        f"{COLLECTION}*",
+        f"{COLLECTION}*face_people.*",  # denied to the first environment
+        COLLECTION + "${TablePrefix}face_people.*",
+    }
+    second = collection_of("missing", FaceSettings(people_table="pune-face_people"))
+    assert fnmatchcase(second, f"{COLLECTION}pune-face_people.*")
+    assert not fnmatchcase(collection_of("missing", FaceSettings()), f"{COLLECTION}*face_people.*")
 
 
 def joined(value: Any, values: dict[str, str]) -> str:

@@ -144,7 +144,15 @@ def test_where_another_environment_is_a_default_name_does_not_say_whose(account:
 
 def test_an_environment_with_a_prefix_has_only_the_names_that_somebody_wrote(account: Account) -> None:
     """Beside it may be one of the default names, without any tags, as on LocalStack."""
-    for name in ("fir_events", "fir_alerts", "second-fir_events", "crime-jobs-fir-consumer-x", "written"):
+    migrated = ("second-crime-districts", "second-crime-jobs-migrations")
+    first = (
+        "fir_events",
+        "fir_alerts",
+        "crime-districts",
+        "crime-jobs-migrations",
+        "crime-jobs-fir-consumer-x",
+    )
+    for name in (*first, "second-fir_events", *migrated, "written"):
         account.add("table", name)
     for name in ("fir-stream", "fir-counts"):
         account.add("queue", name)
@@ -152,6 +160,7 @@ def test_an_environment_with_a_prefix_has_only_the_names_that_somebody_wrote(acc
     found = take(account.asking(settings))
     assert {row.key for row in found.rows if row.claim.environment == "trial"} == {
         "table:second-fir_events",
+        *(f"table:{name}" for name in migrated),
         "table:written",
     }
 

@@ -14,11 +14,11 @@ from botocore import xform_name
 from botocore.session import get_session
 
 from crime_jobs.emr.work import Work, step
-from crime_jobs.jobs import registry
-from crime_jobs.migrate import _dms_request as requests
 from crime_jobs.migrate.config import SHIPPED
 from crime_jobs.migrate.ledger import TABLE
+from crime_jobs.model.names import FIRST
 from crime_jobs.model.tablemapping import Mappings
+from crime_jobs.registry import registry
 from tests.conftest import ROOT
 from tests.unit.test_emr_work import MANIFEST, make
 from tests.unit.test_templates import load
@@ -188,7 +188,7 @@ def test_policies_name_actions_and_things() -> None:
 
 def test_dms_may_write_tables_of_ours_and_delete_none() -> None:
     mine = [s for name, s in statements() if name == "DmsTargetRole"]
-    ours = [s for s in mine if "table/crime-*" in json.dumps(s["Resource"])]
+    ours = [s for s in mine if "table/${TablePrefix}crime-*" in json.dumps(s["Resource"])]
     assert ours
     assert not any("dynamodb:DeleteTable" in as_list(s["Action"]) for s in ours)
     shipped = json.loads((ROOT / "src/crime_jobs/migrate" / SHIPPED).read_text())
@@ -280,10 +280,10 @@ def test_all_that_the_job_calls_is_allowed_where_it_calls_it() -> None:
     needed -= {"s3:GetObject", "s3:ListBucket"}  # of the landing, which emr.yaml lets every job read
     special = {
         "dynamodb:ListTables": "*",  # IAM knows it for all tables only
-        "dynamodb:DescribeExport": "table/crime-*/export/*",
+        "dynamodb:DescribeExport": "table/${TablePrefix}crime-*/export/*",
     }
     usual = {
-        "dynamodb": "table/crime-*",
+        "dynamodb": "table/${TablePrefix}crime-*",
         "s3": "${LandingBucket}/*dynamodb/*",
         "secretsmanager": "ReaderSecret",
         "sns": "Topic",
@@ -292,7 +292,9 @@ def test_all_that_the_job_calls_is_allowed_where_it_calls_it() -> None:
     missing = {action: thing for action, thing in wanted.items() if thing not in things(action)}
     assert not missing
     # All tables of the migration and its ledger are among those.
-    assert all("table/crime-*" in things(f"dynamodb:{name}") for name in ("Scan", "BatchWriteItem"))
+    assert all(
+        "table/${TablePrefix}crime-*" in things(f"dynamodb:{name}") for name in ("Scan", "BatchWriteItem")
+    )
 
 
 def test_the_log_of_an_export_can_be_kept_where_the_setting_logs_says() -> None:
@@ -354,9 +356,9 @@ def test_everything_that_can_be_is_tagged() -> None:
 
 def test_names_are_those_that_the_command_expects() -> None:
     named = {
-        requests.INSTANCE: RESOURCES["ReplicationInstance"]["Properties"]["ReplicationInstanceIdentifier"],
-        requests.SOURCE: RESOURCES["SourceEndpoint"]["Properties"]["EndpointIdentifier"],
-        requests.TARGET: RESOURCES["TargetEndpoint"]["Properties"]["EndpointIdentifier"],
+        FIRST: RESOURCES["ReplicationInstance"]["Properties"]["ReplicationInstanceIdentifier"],
+        f"{FIRST}-oracle": RESOURCES["SourceEndpoint"]["Properties"]["EndpointIdentifier"],
+        f"{FIRST}-dynamodb": RESOURCES["TargetEndpoint"]["Properties"]["EndpointIdentifier"],
         TABLE: RESOURCES["Ledger"]["Properties"]["TableName"],
         "crime-jobs/oracle": RESOURCES["ReaderSecret"]["Properties"]["Name"],
         "crime-jobs-migration": RESOURCES["Topic"]["Properties"]["TopicName"],

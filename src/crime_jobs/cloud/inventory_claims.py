@@ -12,6 +12,7 @@ from crime_jobs.cloud.kinds_base import GLOBAL, Found, Kind
 from crime_jobs.cloud.kinds_stacks import TYPES
 from crime_jobs.model import faces, legacy, streams
 from crime_jobs.model.faces import FaceSettings
+from crime_jobs.model.names import DATABASE, LEDGER
 from crime_jobs.model.streams import StreamSettings
 from crime_jobs.settings import Settings
 
@@ -140,8 +141,8 @@ def names_of(settings: Settings) -> Names:
         lists = ("people_table", "photographs_table", "leads_table", "audit_table")
         tables += [f"{told.prefix}{getattr(flow, key)}" for key in flows if key not in flow.model_fields_set]
         tables += [f"{told.prefix}{getattr(face, key)}" for key in lists if key not in face.model_fields_set]
-    else:
-        tables += [legacy.target_name(table) for table in legacy.tables().values()]
+    tables += [f"{told.prefix}{legacy.target_name(table)}" for table in legacy.tables().values()]
+    tables += [settings.ledger or f"{told.prefix}{LEDGER}"]
     delivery = [f"{name}-{what}" for name in made(flow, "name") for what in ("history", "redshift")]
     exact: dict[str, list[Any]] = {
         "table": tables,
@@ -156,7 +157,9 @@ def names_of(settings: Settings) -> Names:
         "redshift workgroup": made(flow, "redshift_workgroup"),
         "redshift namespace": made(flow, "redshift_workgroup"),
         "cluster": [settings.cluster.get("name")],
-        "stack": [settings.quicksight.get("stack")],
+        "stack": [settings.quicksight.get("stack") or (told.prefix and f"{told.name}-quicksight")],
+        "athena workgroup": [told.prefix and f"{told.prefix}{DATABASE}"],
+        "glue database": [told.prefix and told.database],
     }
     chains, machines = settings.schedule, settings.cluster
     pointed: dict[str, list[Any]] = {

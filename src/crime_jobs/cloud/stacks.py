@@ -6,15 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from crime_jobs.cloud.stacks_template import Template
 from crime_jobs.errors import WrongUsage
+from crime_jobs.model import names
 from crime_jobs.model.sections import read_table
 from crime_jobs.settings import Settings
 
 #: What names begin with that the jobs expect by default.
-NAME = "crime-jobs"
+NAME = names.FIRST
+#: No other name may begin so: the first environment's policies open tables and collections by that beginning.
+_FIRSTS_OWN = "crime-"
 
 
 @dataclass(frozen=True)
@@ -27,12 +30,19 @@ class Output:
 
 @dataclass(frozen=True)
 class Text:
-    """A parameter that is made of what is known: ``{name}``, ``{prefix}``, ``{env}``, ``{account}``."""
+    """A parameter made of what is known: ``{name}``, ``{prefix}``, ``{env}`` and so on."""
 
     text: str
 
 
-Source = Output | Text
+@dataclass(frozen=True)
+class Used:
+    """A parameter that says whether the environment has one of some streams: ``yes`` or ``no``."""
+
+    streams: tuple[str, ...]
+
+
+Source = Output | Text | Used
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,8 @@ _EVERYWHERE: Mapping[str, Source] = {
     "Name": Text("{name}"),
     "Environment": Text("{env}"),
     "TablePrefix": Text("{prefix}"),
+    "Workgroup": Text("{prefix}crime"),
+    "Database": Text("{database}"),
     "Email": Text("{email}"),
     "AlarmTopic": Output("notifications", "AlarmTopicArn"),
     "AccessLogBucket": Output("storage", "AccessLogBucket"),
@@ -67,7 +79,17 @@ _BUCKET = "{name}-{env}-%s-{account}"
 
 #: In the order in which they are made. QuickSight has a command of its own, which fills its datasets too.
 STREAMS: tuple[Stream, ...] = (
-    Stream("network", "VPC, private subnets, endpoints"),
+    Stream(
+        "network",
+        "VPC, private subnets, endpoints",
+        {
+            "UsedByEmr": Used(("emr",)),
+            "UsedByMigration": Used(("migration",)),
+            "UsedByFirs": Used(("firs", "analytics")),
+            "UsedByAdhoc": Used(("adhoc",)),
+            "UsedByFaces": Used(("faces",)),
+        },
+    ),
     Stream("storage", "landing, lake, and the trail of who touched FIRs and photographs"),
     Stream("notifications", "topic that hears of alarms"),
     Stream(
@@ -160,8 +182,9 @@ class DeploySettings(BaseModel):
     Parameters
     ----------
     name
-        What the names of roles, queues and buckets begin with. One other than ``crime-jobs`` begins tables
-        and streams too, so that a second environment fits beside the first in one account and region.
+        What the names of roles, queues and buckets begin with. One other than ``crime-jobs`` begins tables,
+        streams, Athena's workgroup and the database too, so that a second environment fits beside the first
+        in one account and region.
     owner
         The tag ``owner`` of everything.
     email
@@ -183,10 +206,25 @@ class DeploySettings(BaseModel):
     without: tuple[str, ...] = ()
     parameters: dict[str, dict[str, str | int]] = {}
 
+    @field_validator("name")
+    @classmethod
+    def _leaves_the_first_its_own(cls, name: str) -> str:
+        if name != NAME and name.startswith(_FIRSTS_OWN):
+            raise ValueError(
+                f"{name!r} begins with {_FIRSTS_OWN!r}, as only {NAME!r} may: the policies of an environment "
+                "of that name would open this one's tables"
+            )
+        return name
+
     @property
     def prefix(self) -> str:
         """What tables and streams begin with: nothing for the names that the jobs expect by default."""
         return "" if self.name == NAME else f"{self.name}-"
+
+    @property
+    def database(self) -> str:
+        """The database of the tables; the Glue catalogue takes no hyphen without quotes."""
+        return f"{self.prefix}{names.DATABASE}".replace("-", "_")
 
 
 def told(settings: Settings) -> DeploySettings:
@@ -267,8 +305,17 @@ class Known:
         """Return what a source gives; ``None`` if its stack is not there or has no such output."""
         if isinstance(source, Output):
             return self.outputs.get(source.stream, {}).get(source.key)
-        name, prefix, email = self.settings.name, self.settings.prefix, self.settings.email
-        return source.text.format(name=name, prefix=prefix, email=email, env=self.env, account=self.account)
+        told = self.settings
+        if isinstance(source, Used):
+            return "yes" if not told.streams or set(source.streams) & set(told.streams) else "no"
+        return source.text.format(
+            name=told.name,
+            prefix=told.prefix,
+            database=told.database,
+            email=told.email,
+            env=self.env,
+            account=self.account,
+        )
 
 
 def parameters(stream: Stream, template: Template, known: Known) -> tuple[dict[str, str], dict[str, Output]]:

@@ -26,12 +26,13 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 from crime_jobs import aws
+from crime_jobs.model.names import LEDGER
 
 if TYPE_CHECKING:
     from crime_jobs.settings import Settings
 
-#: Its usual name; other migrations of the account may share it, since each has its own task.
-TABLE = "crime-jobs-migrations"
+#: Its usual name; other migrations of an environment may share it, since each has its own task.
+TABLE = LEDGER
 
 Entry = dict[str, Any]
 

@@ -12,6 +12,8 @@ from crime_jobs.errors import WrongUsage
 FIRST = "crime-jobs"
 #: The database of the tables in the Glue catalogue and in Hive.
 DATABASE = "crime"
+#: The DynamoDB table that knows of migrations and exports.
+LEDGER = "crime-jobs-migrations"
 #: A name in the Glue catalogue: what Athena, Hive and Spark take without quotes
 #: (https://docs.aws.amazon.com/athena/latest/ug/tables-databases-columns-names.html).
 CATALOGUE_NAME = r"^[a-z_][a-z0-9_]{0,127}$"

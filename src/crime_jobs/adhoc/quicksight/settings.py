@@ -12,6 +12,7 @@ from crime_jobs.adhoc import asking
 from crime_jobs.adhoc.quicksight.template import DEFAULT_NAME, FOLDER
 from crime_jobs.errors import WrongUsage
 from crime_jobs.model import streams
+from crime_jobs.model.names import name_of
 from crime_jobs.settings import Settings
 
 _PRINCIPAL = re.compile(
@@ -27,9 +28,9 @@ class QuickSightSettings(BaseModel):
     Parameters
     ----------
     name
-        What the ids of all parts begin with.
+        What the ids of all parts begin with; as a rule ``deploy.name``.
     stack
-        Name of the CloudFormation stack.
+        Name of the CloudFormation stack; as a rule ``deploy.name`` and ``-quicksight``.
     viewers, authors, owners
         ARNs of users or groups: who sees the dashboard, who may build on its datasets, who owns all of it.
     rules
@@ -85,8 +86,10 @@ def of(settings: Settings, **options: str | None) -> QuickSightSettings:
         If it has a name that nothing is called by, or a value that can't be.
     """
     given = {name: value for name, value in options.items() if value is not None}
+    begins = name_of(settings.deploy)
+    own = {"name": begins, "stack": f"{begins}-quicksight"}
     try:
-        return QuickSightSettings.model_validate({**settings.quicksight, **given})
+        return QuickSightSettings.model_validate({**own, **settings.quicksight, **given})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
