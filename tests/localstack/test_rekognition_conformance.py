@@ -233,9 +233,11 @@ def test_compare_needs_a_face_in_its_source(place: Place, face: bytes) -> None:
 
 def test_a_collection_is_made_told_of_listed_and_removed(place: Place) -> None:
     client, name = place.client, f"crime-conformance-{uuid.uuid4().hex}"
-    made = client.create_collection(CollectionId=name)
+    made = client.create_collection(CollectionId=name, Tags={"project": "crime-conformance"})
     try:
         assert made["StatusCode"] == 200
+        tags = client.list_tags_for_resource(ResourceArn=made["CollectionArn"])["Tags"]
+        assert tags["project"] == "crime-conformance"
         assert made["CollectionArn"].endswith(f":collection/{name}")
         assert code(client.create_collection, CollectionId=name) == "ResourceAlreadyExistsException"
         told = client.describe_collection(CollectionId=name)
@@ -250,6 +252,9 @@ def test_a_collection_is_made_told_of_listed_and_removed(place: Place) -> None:
     finally:
         assert client.delete_collection(CollectionId=name)["StatusCode"] == 200
     assert code(client.delete_collection, CollectionId=name) == "ResourceNotFoundException"
+    asked = client.list_tags_for_resource
+    assert code(asked, ResourceArn=made["CollectionArn"]) == "ResourceNotFoundException"
+    assert code(asked, ResourceArn="arn:aws:s3:::no-collection") in INVALID
 
 
 def test_what_is_asked_of_no_collection_is_not_found(place: Place, face: bytes) -> None:

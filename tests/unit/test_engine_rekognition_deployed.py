@@ -102,12 +102,17 @@ def test_what_a_client_was_not_allowed_is_denied(engine: Deployed, face: bytes) 
     assert error(engine.client("auditor").detect_faces, Image={"Bytes": face})[0] == "AccessDeniedException"
     for name in ("another-house", "another-house-that-is-not-there"):  # and can't tell which is there
         assert error(matching.describe_collection, CollectionId=name)[0] == "AccessDeniedException"
+        arn = f"arn:aws:rekognition:us-east-1:000000000000:collection/{name}"
+        assert error(matching.list_tags_for_resource, ResourceArn=arn)[0] == "AccessDeniedException"
     assert error(matching.detect_labels, Image={"Bytes": face})[0] == "UnknownOperationException"
     assert error(matching.describe_collection, CollectionId="a b")[0] == "ValidationException"
 
 
 def test_a_client_sees_the_collections_that_are_its_own(engine: Deployed) -> None:
-    assert engine.client("matching").list_collections()["CollectionIds"] == ["missing-people"]
+    matching = engine.client("matching")
+    assert matching.list_collections()["CollectionIds"] == ["missing-people"]
+    arn = matching.describe_collection(CollectionId="missing-people")["CollectionARN"]
+    assert matching.list_tags_for_resource(ResourceArn=arn)["Tags"] == {}
     pages = engine.client("auditor").get_paginator("list_collections")
     found = pages.paginate(PaginationConfig={"PageSize": 1})
     assert [page["CollectionIds"] for page in found] == [["another-house"], ["missing-people"]]

@@ -15,7 +15,7 @@ from typing import Any
 READ = frozenset(
     {
         *("DetectFaces", "CompareFaces", "DescribeCollection", "ListCollections", "ListFaces"),
-        *("SearchFaces", "SearchFacesByImage"),
+        *("ListTagsForResource", "SearchFaces", "SearchFacesByImage"),
     }
 )
 WRITE = frozenset({"CreateCollection", "DeleteCollection", "IndexFaces", "DeleteFaces"})

@@ -15,6 +15,7 @@ from crime_engines.rekognition import signing, words
 from crime_engines.rekognition.auditing import Audit
 from crime_engines.rekognition.clients import READ, WRITE, Client
 from crime_engines.rekognition.service import IDENTITY, Rekognition
+from crime_engines.rekognition.store import name_in
 
 log = logging.getLogger("crime_engines")
 
@@ -165,9 +166,10 @@ class Guard:
 
     def _look(self, course: _Course, params: Mapping[str, Any]) -> None:
         """Note what is asked for, and refuse what is not the client's."""
-        client, name = course.client, params.get("CollectionId")
+        client = course.client
+        name = params.get("CollectionId") or name_in(params.get("ResourceArn", ""), self._region)
         assert client is not None  # noqa: S101 - known by now
-        if name is not None:
+        if name:
             course.facts["collection"] = name
             arn = f"arn:aws:rekognition:{self._region}:{ACCOUNT}:collection/{name}"
             _allow(name.startswith(client.collections), client, course.operation, arn)

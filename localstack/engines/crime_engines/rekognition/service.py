@@ -18,7 +18,7 @@ from crime_engines.faces.pool import Broken, Busy, Pool
 from crime_engines.faces.seen import MODEL, Seen, Wanted, similarity
 from crime_engines.protocol import Call, Handler, Refusal, ServiceModel
 from crime_engines.rekognition import answers, images, words
-from crime_engines.rekognition.store import Collection, Store
+from crime_engines.rekognition.store import Collection, Store, name_in
 
 log = logging.getLogger("crime_engines")
 
@@ -72,6 +72,7 @@ class Rekognition:
             "DeleteCollection": self.delete_collection,
             "IndexFaces": self.index_faces,
             "ListFaces": self.list_faces,
+            "ListTagsForResource": self.list_tags,
             "DeleteFaces": self.delete_faces,
             "SearchFaces": self.search_faces,
             "SearchFacesByImage": self.search_faces_by_image,
@@ -132,6 +133,13 @@ class Rekognition:
             "FaceModelVersions": [one.model for one in found[:most]],
             "NextToken": _token("collections", found[most - 1].name) if len(found) > most else None,
         }
+
+    def list_tags(self, call: Call) -> dict[str, Any]:
+        """Tell what a collection was tagged with when it was made."""
+        name = name_in(call.params["ResourceArn"], call.region)
+        if not name:
+            raise words.invalid_parameters()
+        return {"Tags": dict(self._store.collection(call.region, name).tags)}
 
     def delete_collection(self, call: Call) -> dict[str, Any]:
         """Remove a collection and its faces."""

@@ -60,6 +60,18 @@ class Collection:
         return f"arn:aws:rekognition:{self.region}:{ACCOUNT}:collection/{self.name}"
 
 
+def name_in(arn: str, region: str) -> str:
+    """Return the name of the collection that an ARN is of; nothing if it is no collection's of this region.
+
+    Parameters
+    ----------
+    arn, region
+        The ARN and the region.
+    """
+    front = f"arn:aws:rekognition:{region}:{ACCOUNT}:collection/"
+    return arn.removeprefix(front) if arn.startswith(front) else ""
+
+
 class Store:
     """All collections.
 
