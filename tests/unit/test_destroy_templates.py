@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from crime_jobs.cloud.destroy_plan import UNSEEN
 from crime_jobs.cloud.kinds import KINDS
 from crime_jobs.cloud.kinds_stacks import TYPES
 from tests.policies import resolving
@@ -70,6 +73,24 @@ def test_destroy_removes_whatever_a_stack_leaves() -> None:
     }
     assert left - {"AWS::S3::BucketPolicy"} <= removed  # which goes with its bucket
     assert "database snapshot" in {kind.name for kind in KINDS if kind.remove}
+
+
+def test_kinds_whose_keys_are_not_seen_are_kinds_and_are_all_that_our_keys_seal() -> None:
+    """What a template of ours puts under a key, and its list does not tell of, others may have put under it too."""
+    names = {kind.name for kind in KINDS}
+    assert set(UNSEEN) <= names
+    # Of these the lists say the key.
+    told = {"secret", "log group", "trail", "database", "redshift namespace", "dms instance", "dms endpoint"}
+    elsewhere = {"athena workgroup", "cluster", "emr security configuration"}  # in buckets and on volumes
+    sealed = {
+        kind
+        for kind, type_name in TYPES.items()
+        for resource in RESOURCES.values()
+        if resource["Type"] == type_name and re.search(r"(?i)kms[\w]*(key|arn)", str(resource["Properties"]))
+    }
+    policies = {"role", "policy"}  # they speak of keys, and are under none
+    others = sealed - set(UNSEEN) - told - elsewhere - policies
+    assert not others, others
 
 
 def test_tables_of_what_can_not_be_made_again_are_protected_by_their_templates() -> None:

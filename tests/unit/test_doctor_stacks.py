@@ -97,7 +97,9 @@ def test_buckets_that_no_setting_names_are_looked_at_as_their_templates_want_the
     assert found["faces-1 (Files of faces)"] is State.WARNING
     assert found["police-lake (lake)"] is State.OK  # once, by the setting that names it
     assert len([name for name in found if name.startswith("police-lake ")]) == 1
-    assert aws.asked.count("DescribeStacks") == 1
+    examined("buckets", "keys", "trail", "alarms", "budget", "subscriptions")
+    assert aws.asked.count("DescribeStacks") == 2  # once a run, however many checks
+    assert aws.asked.count("ListStackResources") == 2 * 2  # and once a stack of the environment's
 
 
 def test_a_bucket_that_a_stack_holds_and_is_gone_fails(aws: Aws) -> None:

@@ -327,7 +327,8 @@ def warnings(made: Plan) -> list[str]:
         said.append(
             f"{len(keys)} keys are deleted in {KEY_DAYS} days: what they seal can't be read from now on, and "
             f"is lost then. Whether they seal any {', '.join(UNSEEN)} that is not the project's was not "
-            "looked at: lists of these don't say. Until then `aws kms cancel-key-deletion` saves a key."
+            "looked at, since lists of these don't say, nor services that hold nothing of the project. "
+            "Until then `aws kms cancel-key-deletion` saves a key."
         )
     return said
 

@@ -135,6 +135,7 @@ def _dms_instances(at: Place) -> Iterator[Found]:
             state=f"{one['ReplicationInstanceStatus']}, {size}",
             cost=cost,
             going="is being deleted" if one["ReplicationInstanceStatus"] == "deleting" else "",
+            key=one.get("KmsKeyId", ""),
         )
 
 
@@ -147,6 +148,7 @@ def _dms_endpoints(at: Place) -> Iterator[Found]:
             state=f"{one['EndpointType'].lower()}, {one['EngineName']}, {one.get('Status', '')}",
             cost=prices.free(),
             going="is being deleted" if one.get("Status") == "deleting" else "",
+            key=one.get("KmsKeyId", ""),
         )
 
 
