@@ -47,8 +47,8 @@ def _stamp() -> str:
 
 def _make_facts(folder: Path) -> None:
     """Run the real jobs that the input is made from, into a lake of the benchmark's own."""
-    from crime_jobs.jobs import registry
     from crime_jobs.jobs._runner import run_jobs
+    from crime_jobs.registry import registry
 
     needed = {"crime_facts", "population_census", *SMALL_TABLES}
     jobs = [job for job in registry().values() if needed & set(job.writes)]

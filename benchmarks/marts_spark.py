@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from benchmarks.spark_variants import Variant, properties, share_sums
 from crime_jobs import settings as settings_module
 from crime_jobs import spark
-from crime_jobs.jobs import find
 from crime_jobs.jobs._runner import run_in
+from crime_jobs.registry import find
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -121,8 +121,8 @@ def built_lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) ->
 
     The first of several test processes builds it, the others wait for it.
     """
-    from crime_jobs.jobs import find
     from crime_jobs.jobs._runner import run_in
+    from crime_jobs.registry import find
 
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:

@@ -237,13 +237,15 @@ def add(
 
     It keeps running the package of now; say it again to give it the package of then.
     """
+    from crime_jobs.cli_parse import given
     from crime_jobs.emr import _scheduling
+    from crime_jobs.emr.work import parse
 
     settings = settings_for(
         env, landing=landing, lake=lake, artifacts=artifacts, logs=logs, region=region, profile=profile, on=on
     )
     wanted = _scheduling.Wanted(
-        words=[name, *context.args],
+        works=parse([name, *context.args], settings, given),
         cron=cron,
         timezone=timezone,
         name=schedule_name,

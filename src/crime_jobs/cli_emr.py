@@ -98,13 +98,14 @@ def submit(
     What follows NAME are its own arguments, as `crime-jobs run` takes them. Ctrl-C cancels the step; a second
     one leaves it.
     """
+    from crime_jobs.cli_parse import given
     from crime_jobs.emr import _verbs
     from crime_jobs.emr.work import parse
 
     settings = settings_for(
         env, landing=landing, lake=lake, artifacts=artifacts, logs=logs, region=region, profile=profile, on=on
     )
-    works = parse([name, *context.args], settings)
+    works = parse([name, *context.args], settings, given)
     wanted = _verbs.Wanted(works, architecture, pairs(conf or [], "--conf"), log_wait)
     if dry_run:
         typer.echo(json.dumps(_verbs.requests(settings, wanted), indent=2, ensure_ascii=False))

@@ -85,14 +85,13 @@ def export(
 
 
 def _check(settings: Settings, options: dict[str, str]) -> None:
-    from crime_jobs import jobs as registry
-    from crime_jobs.jobs import _runner
+    from crime_jobs import registry
 
-    _runner.check_options(registry.find("export"), options, settings)
+    registry.check_options(registry.find("export"), options, settings)
 
 
 def _run(settings: Settings, options: dict[str, str]) -> list[dict[str, Any]]:
-    from crime_jobs import jobs as registry
+    from crime_jobs import registry
     from crime_jobs.jobs import _runner
 
     with output.progress() as progress:

@@ -82,17 +82,16 @@ def match(
 
 
 def _plan(settings: Settings, options: dict[str, str], assumed: float) -> dict[str, Any]:
-    from crime_jobs import jobs as registry
+    from crime_jobs import registry
     from crime_jobs.faces import match as matching
-    from crime_jobs.jobs import _runner
 
-    _runner.check_options(registry.find(matching.JOB.name), options, settings)
+    registry.check_options(registry.find(matching.JOB.name), options, settings)
     config = matching.MatchConfig.model_validate(matching.JOB.options_from(settings, options))
     return matching.plan(settings, config, assumed).row()
 
 
 def _run(settings: Settings, options: dict[str, str], output_format: output.Format | None) -> None:
-    from crime_jobs import jobs as registry
+    from crime_jobs import registry
     from crime_jobs.faces import match as matching
     from crime_jobs.jobs import _runner
 

@@ -220,10 +220,10 @@ def _told(options: list[str] | None, **given: object) -> dict[str, str]:
 
 
 def _plan(settings: Settings, told: dict[str, str], output_format: output.Format | None) -> None:
-    from crime_jobs.jobs._runner import check_options
     from crime_jobs.migrate.config import LoadConfig
     from crime_jobs.migrate.dryrun import planned
     from crime_jobs.migrate.load import JOB
+    from crime_jobs.registry import check_options
 
     check_options([JOB], told, settings)
     rows = planned(settings, LoadConfig.model_validate(JOB.options_from(settings, told)))
@@ -232,7 +232,7 @@ def _plan(settings: Settings, told: dict[str, str], output_format: output.Format
 
 def _run(name: str, settings: Settings, told: dict[str, str], output_format: output.Format | None) -> None:
     """Run a job and show the statistics at its end, also if rows or tables of it failed."""
-    from crime_jobs import jobs as registry
+    from crime_jobs import registry
     from crime_jobs.jobs import _runner
 
     try:

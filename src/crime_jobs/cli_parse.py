@@ -8,21 +8,23 @@ from contextlib import redirect_stderr
 
 import typer.main
 
+from crime_jobs import cli_run
 from crime_jobs.cli_options import pairs
 from crime_jobs.errors import WrongUsage
 
+#: The NAME=VALUE of each verb: the parameter, and the option that gives it.
+_GIVEN = {"run": ("options", "--set"), "hive": ("hivevar", "--hivevar")}
 
-def parsed_options(verb: str, words: Sequence[str], option: str) -> dict[str, str]:
-    """Parse a verb's words and return what a ``NAME=VALUE`` option of it was given.
+
+def given(verb: str, words: Sequence[str]) -> dict[str, str]:
+    """Parse a verb's words and return what its ``NAME=VALUE`` option was given.
 
     Parameters
     ----------
     verb
-        For example ``run``.
+        ``run`` or ``hive``.
     words
         Its arguments and options.
-    option
-        Name of the parameter whose pairs are wanted.
 
     Returns
     -------
@@ -33,8 +35,8 @@ def parsed_options(verb: str, words: Sequence[str], option: str) -> dict[str, st
     WrongUsage
         If the verb would refuse them.
     """
-    from crime_jobs.cli import app
-
+    app = typer.Typer()
+    cli_run.register(app)
     command = typer.main.get_command(app).commands[verb]  # type: ignore[attr-defined]
     try:
         with redirect_stderr(io.StringIO()):
@@ -47,4 +49,5 @@ def parsed_options(verb: str, words: Sequence[str], option: str) -> dict[str, st
         raise WrongUsage(
             f"{words[0]}: {error.format_message()}", hint=f"See `crime-jobs {verb} --help`."
         ) from error
-    return pairs(context.params.get(option) or [], f"--{'set' if option == 'options' else option}")
+    parameter, option = _GIVEN[verb]
+    return pairs(context.params[parameter] or [], option)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from crime_jobs.job import Run
-from crime_jobs.jobs import find
 from crime_jobs.jobs._runner import run_in
 from crime_jobs.model.tables import TABLES
+from crime_jobs.registry import find
 from tests.conftest import DATA, ROOT, make_settings
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from chispa import assert_df_equality
 
 from crime_jobs.errors import BadInput
 from crime_jobs.job import Run
-from crime_jobs.jobs import find
 from crime_jobs.jobs._runner import run_in
 from crime_jobs.jobs.clean_ncrb import facts
 from crime_jobs.model.landing import parse
 from crime_jobs.model.published import NATIONAL_IPC_TOTALS
+from crime_jobs.registry import find
 from tests.conftest import DATA, make_settings
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from pyspark.sql import functions as F
 
 from crime_jobs.errors import BadInput
 from crime_jobs.job import Run
-from crime_jobs.jobs import find
 from crime_jobs.jobs._entries import read_entries, read_files
 from crime_jobs.jobs._runner import run_in
 from crime_jobs.migrate._columns import columns_of
@@ -20,6 +19,7 @@ from crime_jobs.migrate._itemfiles import ItemFile, Staged, line_of
 from crime_jobs.migrate._place import DiskPlace
 from crime_jobs.migrate.oracle.seed import Seed, read_landing
 from crime_jobs.model import exports, legacy
+from crime_jobs.registry import find
 from tests.conftest import DATA, make_settings
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crime_jobs.job import Run
-from crime_jobs.jobs import find
+from crime_jobs.registry import find
 from tests.conftest import DATA
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from typing import Any
 from crime_jobs import outcome, settings
 from crime_jobs import spark as spark_module
 from crime_jobs.errors import CrimeJobsError
-from crime_jobs.jobs import find
-from crime_jobs.jobs._runner import check_options, run_in
+from crime_jobs.jobs._runner import run_in
+from crime_jobs.registry import check_options, find
 
 
 def main() -> None:

@@ -11,8 +11,8 @@ from typing import ClassVar
 import duckdb
 import pytest
 
-from crime_jobs.jobs import find
 from crime_jobs.model.tables import TABLES
+from crime_jobs.registry import find
 from tests.localstack.conftest import Stack
 from tests.localstack.emr import Emr
 

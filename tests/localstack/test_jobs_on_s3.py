@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
-from crime_jobs.jobs import find
 from crime_jobs.jobs._runner import run_in
 from crime_jobs.model.tables import TABLES
+from crime_jobs.registry import find
 from tests.conftest import ROOT, make_settings
 from tests.localstack.conftest import Stack
 

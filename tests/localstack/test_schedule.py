@@ -21,7 +21,9 @@ from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  #
 from cfnlint.decode import cfn_yaml  # type: ignore[import-untyped]
 
 from crime_jobs import settings as settings_module
+from crime_jobs.cli_parse import given as typed
 from crime_jobs.emr import _asl, _scheduling, schedule
+from crime_jobs.emr.work import parse
 from crime_jobs.errors import AwsRefused, WrongUsage
 from crime_jobs.settings import Settings
 from tests.conftest import DATA, ROOT
@@ -115,7 +117,8 @@ def name() -> str:
 
 def wanted(name: str, *words: str, cron: str = CRON, **more: Any) -> _scheduling.Wanted:
     given = {"timezone": None, "notify": False, "conf": {}, **more}
-    return _scheduling.Wanted(words or ("clean_ncrb",), cron, name=name, **given)
+    works = parse(words or ("clean_ncrb",), settings_module.load("local"), typed)
+    return _scheduling.Wanted(works, cron, name=name, **given)
 
 
 def kept(settings: Settings, name: str) -> dict[str, Any]:

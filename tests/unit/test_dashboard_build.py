@@ -26,7 +26,7 @@ from crime_jobs.adhoc.dashboard import build_dashboard, pack, render
 from crime_jobs.adhoc.lake import LakeAsker
 from crime_jobs.adhoc.questions import find
 from crime_jobs.errors import AwsRefused, BadInput, JobFailed
-from crime_jobs.jobs import registry
+from crime_jobs.registry import registry
 from tests.unit import dashboard_lake as small
 
 

@@ -9,6 +9,7 @@ from botocore.parsers import ResponseParserError
 from crime_jobs import aws
 from crime_jobs import settings as settings_module
 from crime_jobs.cli import main
+from crime_jobs.cli_parse import given
 from crime_jobs.emr.runs import outcome_folder, outcome_in
 from crime_jobs.emr.work import parse
 from crime_jobs.errors import AwsRefused, WrongUsage
@@ -64,7 +65,7 @@ def test_a_processor_that_is_not_known(verb: tuple[str, ...], capsys: pytest.Cap
 def test_an_outcome_of_the_user_s_own_is_refused() -> None:
     for words in (["clean_ncrb", "--outcome", "s3://o/1"], ["clean_ncrb", "--outcome=s3://o/1"]):
         with pytest.raises(WrongUsage, match="--outcome"):
-            parse(words, settings_module.load("local"))
+            parse(words, settings_module.load("local"), given)
 
 
 def test_logs_that_are_not_in_s3_are_refused_before_a_run_is_sent() -> None:

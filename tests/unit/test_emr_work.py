@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crime_jobs import settings as settings_module
+from crime_jobs.cli_parse import given as typed
 from crime_jobs.emr.package import Manifest
 from crime_jobs.emr.runs import bare_name, new_token
 from crime_jobs.emr.work import Work, job_run, parse, step
@@ -85,7 +86,7 @@ def test_a_chain_is_cut_where_it_says_then() -> None:
     works = parse(
         ["clean_ncrb", "--set", "max_bad_share=0.1", "--then-anyway", "reconcile", "--then", "hive:insight_by_region",
          "--hivevar", "year=2013"],
-        make(),
+        make(), typed,
     )  # fmt: skip
     assert [(w.name, w.arguments, w.go_on) for w in works] == [
         ("clean_ncrb", ("--set", "max_bad_share=0.1"), True),
@@ -95,7 +96,7 @@ def test_a_chain_is_cut_where_it_says_then() -> None:
 
 
 def test_setup_of_hive_is_a_chain_that_copies_the_landing_files_first() -> None:
-    works = parse(["hive:setup"], make())
+    works = parse(["hive:setup"], make(), typed)
     assert works[0].name == "hive:stage"
     assert works[0].kind == "job"
     assert [w.name for w in works[1:3]] == ["hive:00_database", "hive:10_landing_tables"]
@@ -120,7 +121,7 @@ def test_setup_of_hive_is_a_chain_that_copies_the_landing_files_first() -> None:
 )
 def test_what_is_wrong_is_refused_before_anything_is_sent(words: list[str], said: str) -> None:
     with pytest.raises(WrongUsage, match=said.replace("(", r"\(")) as refused:
-        parse(words, make())
+        parse(words, make(), typed)
     assert refused.value.exit_code == 2
 
 
@@ -134,7 +135,8 @@ def test_what_a_job_takes_from_settings_goes_with_its_step() -> None:
     settings = make().model_copy(update={"topic": topic})
 
     def told(*words: str) -> set[str]:
-        arguments = step(Work(words[0], words[1:]), MANIFEST, settings, None)["HadoopJarStep"]["Args"]
+        (work,) = parse(words, settings, typed)
+        arguments = step(work, MANIFEST, settings, None)["HadoopJarStep"]["Args"]
         return {arguments[n + 1] for n, word in enumerate(arguments) if word == "--set"}
 
     assert told("export") == {"logs=s3://logs/emr", f"topic={topic}"}
@@ -143,12 +145,12 @@ def test_what_a_job_takes_from_settings_goes_with_its_step() -> None:
     settings = settings.model_copy(update={"ledger": "pune-crime-jobs-migrations", "table_prefix": "pune-"})
     assert {"ledger=pune-crime-jobs-migrations", "prefix=pune-"} <= told("export")
     # What is sent is taken there.
-    assert parse(["export", "--set", "logs=s3://logs/emr"], settings)
+    assert parse(["export", "--set", "logs=s3://logs/emr"], settings, typed)
 
 
 def test_a_hive_script_gets_its_variables_as_elements() -> None:
     words = ["hive:insight_by_region", "--hivevar", "crime_group=cruelty by husband, or 'relatives'"]
-    work = parse(words, make())[0]
+    work = parse(words, make(), typed)[0]
     request = step(work, MANIFEST, make(), None)
     arguments = request["HadoopJarStep"]["Args"]
     assert arguments[:5] == [
@@ -168,11 +170,11 @@ def test_a_hive_script_gets_its_variables_as_elements() -> None:
 
 def test_a_hive_script_is_told_the_database_of_its_environment() -> None:
     settings = make().model_copy(update={"sql": {"database": "pune_crime"}})
-    (work,) = parse(["hive:insight_by_region"], settings)
+    (work,) = parse(["hive:insight_by_region"], settings, typed)
     assert "database=pune_crime" in step(work, MANIFEST, settings, None)["HadoopJarStep"]["Args"]
     run = job_run(work, MANIFEST, settings, None)
     assert "--hivevar database=pune_crime" in run["jobDriver"]["hive"]["parameters"]
-    (work,) = parse(["hive:insight_by_region", "--hivevar", "database=mine"], settings)
+    (work,) = parse(["hive:insight_by_region", "--hivevar", "database=mine"], settings, typed)
     assert "database=mine" in step(work, MANIFEST, settings, None)["HadoopJarStep"]["Args"]
     settings = make().model_copy(update={"sql": {"database": "x; DROP DATABASE crime"}})
     with pytest.raises(WrongUsage, match="can't be the name of a database"):

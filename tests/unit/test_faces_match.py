@@ -14,8 +14,9 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
-from crime_jobs import aws, executors, jobs, settings
+from crime_jobs import aws, executors, registry, settings
 from crime_jobs.budget import BURST_SECONDS, Bucket
+from crime_jobs.cli_parse import given as typed
 from crime_jobs.emr import work
 from crime_jobs.errors import AwsRefused, WrongUsage
 from crime_jobs.faces import match as matching
@@ -25,8 +26,8 @@ from crime_jobs.faces.match import JOB, MatchConfig, remarks
 from crime_jobs.faces.matching import Asked, Bar, match
 from crime_jobs.faces.photographs import Found, batches, fetch
 from crime_jobs.faces.pictures import MOST_BYTES, Reason, Unreadable, read
-from crime_jobs.jobs._runner import check_options
 from crime_jobs.model.faces import FaceSettings, Purpose, WatchList
+from crime_jobs.registry import check_options
 from crime_jobs.settings import Settings
 from tests.photographs import file, head
 
@@ -64,7 +65,7 @@ def test_the_environments_table_comes_with_the_options(own: Settings) -> None:
 def test_a_step_of_emr_is_told_the_table_as_one_argument(own: Settings) -> None:
     """A step has no crime-jobs.toml: what stands there is said, and read there as it was here."""
     words = ["match_faces", *(w for name, value in OPTIONS.items() for w in ("--set", f"{name}={value}"))]
-    (found,) = work.parse(words, own)
+    (found,) = work.parse(words, own, typed)
     arguments = work._entry_arguments(found, own, None)
     told = next(word for word in arguments if word.startswith("faces="))
     assert (
@@ -91,11 +92,11 @@ def test_what_can_not_be_is_refused_before_spark_starts(
     own: Settings, given: dict[str, str], said: str
 ) -> None:
     with pytest.raises(WrongUsage, match=said):
-        check_options(jobs.find("match_faces"), {**OPTIONS, **given}, own)
+        check_options(registry.find("match_faces"), {**OPTIONS, **given}, own)
 
 
 def test_it_is_none_of_the_jobs_that_make_the_lake() -> None:
-    assert "match_faces" not in [job.name for job in jobs.find("all")]
+    assert "match_faces" not in [job.name for job in registry.find("all")]
 
 
 class Clock:

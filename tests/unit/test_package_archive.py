@@ -108,12 +108,12 @@ def test_a_change_of_one_byte_changes_the_zip() -> None:
 
 
 FROM_ZIP = """
-import crime_jobs, crime_jobs.jobs, crime_jobs.settings
+import crime_jobs, crime_jobs.registry, crime_jobs.settings
 from crime_jobs import hivesql
 from crime_jobs.adhoc import dashboard
 from crime_jobs.model import heads, places
 assert ".zip/" in crime_jobs.__file__, crime_jobs.__file__
-assert len(crime_jobs.jobs.registry()) >= 10
+assert len(crime_jobs.registry.registry()) >= 10
 assert len(heads.labels()) > 50
 assert crime_jobs.settings.load("local", environ={}).sources["lake"].endswith("crime-jobs.toml")
 scripts = hivesql.list_scripts()

@@ -16,8 +16,8 @@ from crime_jobs.adhoc._values import checked
 from crime_jobs.adhoc.athena import literal
 from crime_jobs.adhoc.questions import FOLDER, Question, find, questions
 from crime_jobs.errors import WrongUsage
-from crime_jobs.jobs import registry
 from crime_jobs.model.tables import TABLES
+from crime_jobs.registry import registry
 from tests.conftest import ROOT
 
 ADHOC = ROOT / "src/crime_jobs/adhoc"

@@ -112,7 +112,7 @@ def test_wrong_usage_is_said_before_anything_begins(
 
 def test_the_job_is_found_by_its_name_and_is_not_part_of_all() -> None:
     """`crime-jobs submit validate` takes it from the registry; `run all` needs no old database."""
-    from crime_jobs import jobs
+    from crime_jobs import registry
 
-    assert jobs.find("validate") == [validate.JOB]
-    assert validate.JOB not in jobs.find("all")
+    assert registry.find("validate") == [validate.JOB]
+    assert validate.JOB not in registry.find("all")

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from crime_jobs.emr import _bar, _cron, _planned, _verbs, cluster, schedule, targets
 from crime_jobs.emr._schedule_table import needed, table_of
 from crime_jobs.emr.package import ship
-from crime_jobs.emr.work import parse
 from crime_jobs.errors import WrongUsage
 
 if TYPE_CHECKING:
     from crime_jobs.emr._planned import Plan
     from crime_jobs.emr._wheels import Architecture
+    from crime_jobs.emr.work import Work
     from crime_jobs.settings import Settings
 
 
@@ -26,8 +26,8 @@ class Wanted:
 
     Parameters
     ----------
-    words
-        Job and arguments, or a chain of them.
+    works
+        A job, or a chain of them.
     cron, timezone
         When.
     name
@@ -40,7 +40,7 @@ class Wanted:
         Of the target's processors; by default that of ``[ENV.cluster]``.
     """
 
-    words: Sequence[str]
+    works: Sequence[Work]
     cron: str
     timezone: str | None
     name: str | None
@@ -82,11 +82,10 @@ def _plan(settings: Settings, wanted: Wanted, *, dry_run: bool) -> Plan:
     cron = _cron.parse(wanted.cron)
     table = table_of(settings)
     zone = _cron.zone(wanted.timezone or table.timezone)
-    works = parse(wanted.words, settings)
     for key in (
         "role",
         "dead_letter_queue",
-        *(("topic", "machine_role") if len(works) > 1 or wanted.notify else ()),
+        *(("topic", "machine_role") if len(wanted.works) > 1 or wanted.notify else ()),
     ):
         needed(settings, table, key)
     if not settings.on:
@@ -101,7 +100,7 @@ def _plan(settings: Settings, wanted: Wanted, *, dry_run: bool) -> Plan:
         manifest = ship(settings, architecture, progress, dry_run=dry_run).manifest
     if transient and not dry_run:
         cluster.prepare(settings)
-    works = [_verbs.with_script(settings, work, dry_run=dry_run) for work in works]
+    works = [_verbs.with_script(settings, work, dry_run=dry_run) for work in wanted.works]
     name = wanted.name or re.sub(r"[^\w.-]", "-", works[0].name)
     what = _planned.What(works, manifest, target, wanted.conf)
     return _planned.make(settings, table, what, (cron, zone), name, notify=wanted.notify)

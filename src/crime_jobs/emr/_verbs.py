@@ -121,10 +121,10 @@ def _refuse_two_writers(service: Service, names: list[str]) -> None:
 
 
 def _writes(name: str) -> set[str]:
-    from crime_jobs import jobs
+    from crime_jobs import registry
 
     try:
-        return {table for job in jobs.find(name) for table in job.writes}
+        return {table for job in registry.find(name) for table in job.writes}
     except WrongUsage:  # a Hive script, or something that others submitted
         return set()
 

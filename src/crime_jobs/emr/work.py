@@ -8,10 +8,11 @@ elements to EMR on EC2, and as a ``spark-defaults`` classification to EMR Server
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from crime_jobs import registry
 from crime_jobs.errors import WrongUsage
 from crime_jobs.model.names import database_of
 
@@ -30,6 +31,9 @@ ENVIRONMENT = "environment"
 #: An argument ends at a null; YARN starts a driver by a shell script, where line breaks were not tried.
 _UNSENDABLE = ("\0", "\n", "\r")
 
+#: Reads the words of ``run`` or ``hive`` as that command will, into the NAME=VALUE that they give.
+Read = Callable[[str, Sequence[str]], Mapping[str, str]]
+
 OnFailure = Literal["CONTINUE", "CANCEL_AND_WAIT", "TERMINATE_CLUSTER"]
 
 
@@ -47,12 +51,15 @@ class Work:
         Whether what follows in a chain runs even if this fails.
     script
         For a script of the user's own: the URI it was uploaded to.
+    given
+        The NAME=VALUE that the arguments give: a job's options, a script's variables.
     """
 
     name: str
     arguments: tuple[str, ...] = ()
     go_on: bool = False
     script: str | None = None
+    given: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def kind(self) -> Literal["job", "hive"]:
@@ -65,7 +72,7 @@ class Work:
         return self.name.removeprefix(HIVE)
 
 
-def parse(tokens: Sequence[str], settings: Settings) -> list[Work]:
+def parse(tokens: Sequence[str], settings: Settings, read: Read) -> list[Work]:
     """Read and check what a user typed: ``NAME [argument…] [--then NAME [argument…]]…``.
 
     Parameters
@@ -74,6 +81,8 @@ def parse(tokens: Sequence[str], settings: Settings) -> list[Work]:
         The words, as the shell gave them.
     settings
         Where some options of jobs come from when they are not given.
+    read
+        Reads a part's words as the step's own command line will, so that a typing error costs no cluster.
 
     Returns
     -------
@@ -103,8 +112,12 @@ def parse(tokens: Sequence[str], settings: Settings) -> list[Work]:
         _check_sendable(words)
         if any(word.partition("=")[0] == "--outcome" for word in words):
             raise WrongUsage("--outcome is told by submit itself.", hint="--logs says below which folder.")
-        work = Work(words[0], tuple(words[1:]), anyway)
-        found += _scripts(work) if work.name.startswith(HIVE) else [_checked_job(work, settings)]
+        is_hive = words[0].startswith(HIVE)
+        given = read("hive" if is_hive else "run", [words[0].removeprefix(HIVE), *words[1:]])
+        work = Work(words[0], tuple(words[1:]), anyway, given=given)
+        if not is_hive:
+            registry.check_options(registry.find(work.name), given, settings)
+        found += _scripts(work) if is_hive else [work]
     return found
 
 
@@ -117,27 +130,14 @@ def _check_sendable(words: Iterable[str]) -> None:
             )
 
 
-def _checked_job(work: Work, settings: Settings) -> Work:
-    """Parse the arguments as the step's own command line will, so that a typing error costs no cluster."""
-    from crime_jobs import jobs
-    from crime_jobs.cli_parse import parsed_options
-    from crime_jobs.jobs._runner import check_options
-
-    given = parsed_options("run", [work.name, *work.arguments], "options")
-    check_options(jobs.find(work.name), given, settings)
-    return work
-
-
 def _scripts(work: Work) -> list[Work]:
     from crime_jobs import hivesql
-    from crime_jobs.cli_parse import parsed_options
 
-    given = parsed_options("hive", [work.script_name, *work.arguments], "hivevar")
     if work.script_name == hivesql.STAGE:
         return [work]
     scripts = hivesql.find(work.script_name)
     used = {name for script in scripts for name in script.variables}
-    for name in given:
+    for name in work.given:
         if name not in used:
             takes = ", ".join(sorted(used)) or "none"
             raise WrongUsage(f"{work.name}: there is no variable {name!r}.", hint=f"It takes: {takes}.")
@@ -174,29 +174,21 @@ def _from_settings(work: Work, settings: Settings) -> list[str]:
     """Return what a job of the registry takes from settings, which a step does not have: said as options."""
     if work.name.startswith(HIVE):
         return []
-    from crime_jobs import jobs
-    from crime_jobs.cli_parse import parsed_options
-
-    taking = [job for job in jobs.find(work.name) if job.settings]
+    taking = [job for job in registry.find(work.name) if job.settings]
     if not taking:
         return []
-    given = parsed_options("run", [work.name, *work.arguments], "options")
     found = {name: value for job in taking for name, value in job.options_from(settings, {}).items()}
-    told = [
-        word for name, value in found.items() if name not in given for word in ("--set", f"{name}={value}")
-    ]
+    missing = {name: value for name, value in found.items() if name not in work.given}
+    told = [word for name, value in missing.items() for word in ("--set", f"{name}={value}")]
     # They speak to AWS themselves, and a step's environment names no region.
     return [*told, *(["--region", settings.region] if settings.region else [])]
 
 
 def _hive_variables(work: Work, settings: Settings) -> dict[str, str]:
-    from crime_jobs.cli_parse import parsed_options
-
     places = _places(settings)
     warehouse = f"{places['lake']}_warehouse"  # beside the lake: a table made without a location goes there
-    given = parsed_options("hive", [work.script_name, *work.arguments], "hivevar")
-    database = database_of({**settings.sql, **given})
-    return {**places, "warehouse": warehouse, "database": database, **given}
+    database = database_of({**settings.sql, **work.given})
+    return {**places, "warehouse": warehouse, "database": database, **work.given}
 
 
 def _script_uri(work: Work, manifest: Manifest) -> str:

@@ -8,54 +8,19 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from py4j.protocol import Py4JError
-from pydantic import ValidationError
 from pyspark.errors import PySparkException
 
 from crime_jobs import lake, spark
-from crime_jobs.errors import BadInput, CrimeJobsError, WrongUsage
+from crime_jobs.errors import BadInput, CrimeJobsError
 from crime_jobs.job import Job, Run
 from crime_jobs.outcome import Recorder
 from crime_jobs.output import Progress
-from crime_jobs.settings import VARIABLES
+from crime_jobs.registry import check_options
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from crime_jobs.settings import Settings
-
-
-def check_options(jobs: list[Job], options: Mapping[str, str], settings: Settings) -> None:
-    """Refuse options that no job takes, before Spark starts.
-
-    Parameters
-    ----------
-    jobs
-        The jobs to run.
-    options
-        Configuration values by field name.
-    settings
-        Where some options come from when they are not given.
-
-    Raises
-    ------
-    WrongUsage
-        If a name is unknown or a value does not fit.
-    """
-    known = {name for job in jobs for name in job.config.model_fields}
-    for name in options:
-        if name not in known:
-            names = ", ".join(j.name for j in jobs)
-            takes = f"They take: {', '.join(sorted(known))}." if known else "They take none."
-            raise WrongUsage(f"{names}: there is no option {name!r}.", hint=takes)
-    for job in jobs:
-        try:
-            job.config.model_validate(job.options_from(settings, options))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            variable = VARIABLES.get(job.settings.get(where, ""))
-            hint = f"--set {where}=… gives it, or {variable}." if variable else ""
-            raise WrongUsage(f"{job.name}: option {where}: {first['msg']}.", hint=hint) from error
 
 
 def _explain(error: Exception, job: str) -> CrimeJobsError:
