@@ -47,7 +47,7 @@ def deploy(
 ) -> None:
     """Make or change the stacks of an environment: shows the changes, asks, and follows each to its end."""
     from crime_jobs.cloud import outputs as outputs_module
-    from crime_jobs.cloud.deploy import DONE, NOT_AGREED, Deployment
+    from crime_jobs.cloud.deploy import DONE, NOT_AGREED, Deployment, summary
 
     settings = settings_for(env, needs=(), region=region, profile=profile)
     work = Deployment(settings, streams or [], output.note)
@@ -58,11 +58,10 @@ def deploy(
     if left_out := work.not_made():
         output.note_rows(left_out, title=f"Not made in {settings.env} (deploy.without)")
     if dry_run:
-        output.show(
-            [{"stream": p.stream, **row} for p in work.preview() for row in _said(p)],
-            output_format,
-            title=f"Would be changed in {work.where}",
-        )
+        previews = list(work.preview())
+        rows = [{"stream": p.stream, **row} for p in previews for row in _said(p)]
+        output.show(rows, output_format, title=f"Would be changed in {work.where}")
+        output.note_rows(summary(previews), title=f"In all, in {work.where}; nothing was changed")
         return
     try:
         work.run(lambda preview: _agreed(preview, work.where, yes, replace_data))

@@ -12,6 +12,8 @@ import pytest
 from crime_jobs import settings as settings_module
 from crime_jobs.cli import main
 from crime_jobs.cloud import stacks
+from crime_jobs.cloud.stacks_conditions import decided
+from crime_jobs.cloud.stacks_template import load
 from crime_jobs.formation.change import Changing, Plan
 from crime_jobs.formation.reasons import hint_of
 from tests.unit.formation import ACCOUNT, Formation, refused
@@ -147,7 +149,8 @@ def test_dry_run_shows_what_would_be_made_and_leaves_nothing(
 ) -> None:
     code, out, err = command("deploy", "network", "storage", "emr", "--dry-run")
     assert code == 0
-    assert "crime-jobs-pune-emr: Not asked of CloudFormation yet: storage has to be there first." in err
+    said = "crime-jobs-pune-emr: By its template, since CloudFormation can't be asked before it has storage, network."
+    assert said in err
     found = rows(out)
     assert {row["action"] for row in found} == {"add"}
     assert {row["stream"] for row in found} == {"network", "storage", "emr"}
@@ -155,6 +158,47 @@ def test_dry_run_shows_what_would_be_made_and_leaves_nothing(
     assert {stack["StackStatus"] for stack in formation.stacks.values()} == {"DELETE_COMPLETE"}
     assert not formation.sets
     assert not (tmp_path / settings_module.OUTPUTS_NAME).exists()
+
+
+STREAMS = [stream.name for stream in stacks.STREAMS if stream.name != "analytics"]  # which wants a package
+
+
+def test_the_dry_run_of_an_environment_that_is_not_there_is_what_deploy_then_makes(
+    command: Command, formation: Formation
+) -> None:
+    code, out, err = command("deploy", *STREAMS, "--dry-run")
+    assert code == 0, err
+    planned = {(row["stream"], row["resource"], row["type"]) for row in rows(out)}
+    assert len(planned) == len(rows(out)) > 150
+    assert {row["action"] for row in rows(out)} == {"add"}
+    assert f"all │ {len(planned)} │ {len({one[2] for one in planned})}" in err
+    assert command("deploy", *STREAMS, "--yes")[0] == 0
+    # Of the others the CloudFormation of the tests tells, which knows no conditions.
+    ahead = [name for name in STREAMS if f"crime-jobs-pune-{name}: By its template" in err]
+    assert set(STREAMS) - set(ahead) == {"network", "storage", "notifications"}
+    given = {name: _given(formation, name) for name in ahead}
+    made = {
+        (name, resource, told["Type"])
+        for name in ahead
+        for resource, told in decided(load(name).document, given[name])["Resources"].items()
+    }
+    assert {one for one in planned if one[0] in ahead} == made
+    # What takes from a stack that is not there: not the ways of one that stands alone.
+    assert ("migration", "Vpc", "AWS::EC2::VPC") not in planned
+    assert ("firs", "Workgroup", "AWS::RedshiftServerless::Workgroup") in planned
+
+
+def _given(formation: Formation, name: str) -> dict[str, str]:
+    found = formation.find(f"crime-jobs-pune-{name}")["parameters"]
+    return {one["ParameterKey"]: one["ParameterValue"] for one in found}
+
+
+def test_a_change_of_one_stack_is_counted_beside_those_that_stay(command: Command) -> None:
+    assert command("deploy", "storage", "--yes")[0] == 0
+    code, out, err = command("deploy", "storage", "notifications", "--dry-run")
+    assert code == 0
+    assert {row["stream"] for row in rows(out)} == {"notifications"}
+    assert "storage │ 0 │ 0" in err
 
 
 def test_every_page_of_the_changes_is_shown(command: Command, formation: Formation) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from crime_jobs import aws
-from crime_jobs.cloud import stacks, stacks_template
+from crime_jobs.cloud import stacks, stacks_conditions, stacks_template
 from crime_jobs.cloud.stacks_template import Template
 from crime_jobs.errors import CrimeJobsError, WrongUsage
 from crime_jobs.formation.change import Changing, Plan
@@ -132,9 +133,33 @@ class Deployment:
         known = stacks.Known(self._told, self._settings.env, self._account, self._outputs)
         return stacks.parameters(stream, template, known)
 
-    def _template(self, stream: stacks.Stream) -> Template:
+    def _template(self, stream: stacks.Stream, promised: Mapping[str, str] | None = None) -> Template:
         whole = stacks_template.load(stream.name)
-        return stacks_template.reduced(whole, self._told.without, self._values(stream, whole)[0])
+        values = self._values(stream, whole)[0]
+        return stacks_template.reduced(whole, self._told.without, {**values, **(promised or {})})
+
+    def _promised(self, stream: stacks.Stream) -> dict[str, stacks.Output]:
+        """Return the parameters that a stack of this run will give, which is not there yet."""
+        parameters = stacks_template.load(stream.name).parameters
+        typed = self._told.parameters.get(stream.name, {})
+        taken = {name: stacks.source_of(stream, name) for name in parameters if name not in typed}
+        before = self.streams[: self.streams.index(stream)]
+        makes = {one.name: self._template(one).outputs for one in before if not self._outputs[one.name]}
+        return {
+            name: source
+            for name, source in taken.items()
+            if isinstance(source, stacks.Output) and source.key in makes.get(source.stream, ())
+        }
+
+    def _ahead(self, stream: stacks.Stream, promised: Mapping[str, stacks.Output]) -> Preview:
+        """Return what the template makes, where a stack that it takes from is not there to be asked with."""
+        values = {name: f"{source.key} of {source.stream}" for name, source in promised.items()}
+        template = self._template(stream, values)
+        values |= self._values(stream, template)[0]
+        made = stacks_conditions.decided(template.document, values)["Resources"]
+        streams = ", ".join(dict.fromkeys(source.stream for source in promised.values()))
+        note = f"By its template, since CloudFormation can't be asked before it has {streams}."
+        return Preview(stream.name, self._stack(stream.name).name, None, _added(made), note)
 
     def _stack(self, stream: str) -> Changing:
         return Changing(self._settings, stacks.stack_name(self._settings.env, stream), self._tell)
@@ -145,10 +170,11 @@ class Deployment:
         if missing:
             first = next(iter(missing.values()))
             note = f"Not asked of CloudFormation yet: {first.stream} has to be there first."
-            return Preview(stream.name, stack.name, None, _all(template), note)
+            return Preview(stream.name, stack.name, None, _added(template.resources), note)
         if stack.never_whole():
             note = "An earlier try left it ROLLBACK_COMPLETE: it would be removed and made anew."
-            return Preview(stream.name, stack.name, None, _all(template), note, anew=True)
+            made = stacks_conditions.decided(template.document, values)["Resources"]
+            return Preview(stream.name, stack.name, None, _added(made), note, anew=True)
         tags = stacks.tags(self._settings.env, stream.name, self._told.owner)
         plan = stack.plan({"TemplateBody": template.body}, values, tags)
         if plan is None:
@@ -158,6 +184,9 @@ class Deployment:
     def preview(self) -> Iterator[Preview]:
         """Yield what would happen, after `check`, a stream at a time; no change set stays."""
         for stream in self.streams:
+            if promised := self._promised(stream):
+                yield self._ahead(stream, promised)
+                continue
             found = self._plan(stream)
             if found.plan:
                 self._stack(stream.name).discard(found.plan.arn)
@@ -216,8 +245,31 @@ class Deployment:
             self._tell(f"Not begun: {', '.join(rest)}.")
 
 
-def _all(template: Template) -> list[Row]:
+def _added(resources: Mapping[str, Any]) -> list[Row]:
     return [
         {"resource": name, "type": resource["Type"], "action": "add", "id": ""}
-        for name, resource in template.resources.items()
+        for name, resource in resources.items()
     ]
+
+
+def summary(previews: Sequence[Preview]) -> list[Row]:
+    """Return how much would happen, a row a stream and one for all.
+
+    Parameters
+    ----------
+    previews
+        What `Deployment.preview` yielded.
+
+    Returns
+    -------
+    list of dict
+        Counts of resources by what would happen to them, and of their types.
+    """
+    actions = list(dict.fromkeys(["add", *(row["action"] for one in previews for row in one.rows)]))
+
+    def counted(name: str, rows: Sequence[Row]) -> Row:
+        counts = {action: sum(row["action"] == action for row in rows) for action in actions}
+        return {"stream": name, **counts, "types": len({row["type"] for row in rows})}
+
+    found = [counted(one.stream, one.rows) for one in previews]
+    return [*found, counted("all", [row for one in previews for row in one.rows])]

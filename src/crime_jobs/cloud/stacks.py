@@ -318,6 +318,11 @@ class Known:
         )
 
 
+def source_of(stream: Stream, parameter: str) -> Source | None:
+    """Return where a parameter of a stream comes from when nobody types it; ``None`` for its default."""
+    return stream.takes.get(parameter, _EVERYWHERE.get(parameter))
+
+
 def parameters(stream: Stream, template: Template, known: Known) -> tuple[dict[str, str], dict[str, Output]]:
     """Return a stack's parameters, and those that nothing gives yet.
 
@@ -349,7 +354,7 @@ def parameters(stream: Stream, template: Template, known: Known) -> tuple[dict[s
     values: dict[str, str] = {}
     missing: dict[str, Output] = {}
     for name, parameter in template.parameters.items():
-        source = stream.takes.get(name, _EVERYWHERE.get(name))
+        source = source_of(stream, name)
         value = str(typed[name]) if name in typed else known.value(source) if source else None
         if value is not None:
             values[name] = value
