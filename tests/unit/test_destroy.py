@@ -581,8 +581,8 @@ def test_at_the_end_each_key_has_the_command_that_saves_it(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = " ".join(run(account, monkeypatch, said="trial\n").stderr.split())
-    assert f"`aws kms cancel-key-deletion --region {HOME} --key-id key-1`" in said
-    assert f"`aws kms enable-key --region {HOME} --key-id key-1`" in said  # a key that is saved is disabled
+    which = f"--region {HOME} --key-id key-1"  # a key that is saved is disabled
+    assert f"`aws kms cancel-key-deletion {which} && aws kms enable-key {which}`" in said
 
 
 def test_interrupted_it_says_what_shows_the_rest(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,19 +121,22 @@ def sentences(outcome: Outcome) -> Iterator[str]:
     for row, why in outcome.stuck:
         yield f"Stays: {row.kind.name} {row.found.name} ({why})."
     for row in outcome.going:
-        yield f"{row.kind.name.capitalize()} {row.found.name} {row.found.going}."
-    for row in outcome.going:
-        if row.kind.name == "key":
-            which = f"--region {row.region} --key-id {row.found.id}"
-            yield (
-                f"Where something is still sealed with it: `aws kms cancel-key-deletion {which}`, then "
-                f"`aws kms enable-key {which}`."
-            )
+        yield f"{row.kind.name.capitalize()} {row.found.name} {row.found.going}.{_saving(row)}"
     if outcome.others:
         yield f"Nothing says of which environment, so left alone: {_names(outcome.others)}."
     yield from unheard(outcome.unasked)
     if not outcome.left and not outcome.stopped:
         yield "The inventory shows nothing more that was to go."
+
+
+def _saving(row: Row) -> str:
+    """Say what brings a key back: it is disabled then
+    (https://docs.aws.amazon.com/kms/latest/APIReference/API_CancelKeyDeletion.html).
+    """
+    if row.kind.name != "key":
+        return ""
+    which = f"--region {row.region} --key-id {row.found.id}"
+    return f" To save it: `aws kms cancel-key-deletion {which} && aws kms enable-key {which}`."
 
 
 def unheard(unasked: Iterable[Unasked]) -> list[str]:
