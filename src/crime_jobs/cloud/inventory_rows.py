@@ -130,9 +130,7 @@ def sentences(outcome: Outcome) -> Iterator[str]:
 
 
 def _saving(row: Row) -> str:
-    """Say what brings a key back: it is disabled then
-    (https://docs.aws.amazon.com/kms/latest/APIReference/API_CancelKeyDeletion.html).
-    """
+    # https://docs.aws.amazon.com/kms/latest/APIReference/API_CancelKeyDeletion.html: it is disabled then.
     if row.kind.name != "key":
         return ""
     which = f"--region {row.region} --key-id {row.found.id}"
