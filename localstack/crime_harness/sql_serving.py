@@ -13,7 +13,8 @@ from typing import Any
 
 from crime_jobs import settings
 from crime_jobs.errors import CrimeJobsError
-from crime_jobs.hivesql import SETUP, run_script
+from crime_jobs.hive_scripts import SETUP
+from crime_jobs.hivesql import run_script
 
 #: In the server's folder.
 METASTORE, WAREHOUSE = "metastore", "warehouse"

@@ -75,10 +75,10 @@ def hive(
     outcome: Outcome = None,
 ) -> None:
     """Run a Hive script on this machine with Spark SQL; on EMR it runs as it is."""
-    from crime_jobs import hivesql
+    from crime_jobs import hive_scripts, hivesql
 
     settings = settings_for(env, landing=landing, lake=lake)
-    if script == hivesql.STAGE:
+    if script == hive_scripts.STAGE:
         hivesql.stage(settings, outcome)
         return
     hivesql.run_script(script, settings, pairs(hivevar or [], "--hivevar"))

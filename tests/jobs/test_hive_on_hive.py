@@ -16,7 +16,7 @@ import duckdb
 import pyspark
 import pytest
 
-from crime_jobs.hivesql import list_scripts
+from crime_jobs.hive_scripts import list_scripts
 from crime_jobs.hivesql._stage import stage_landing
 
 pytestmark = pytest.mark.soak

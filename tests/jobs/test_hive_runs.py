@@ -15,7 +15,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from crime_jobs.hivesql import list_scripts, session_conf
+from crime_jobs.hive_scripts import list_scripts
+from crime_jobs.hivesql import session_conf
 
 pytestmark = pytest.mark.hive
 

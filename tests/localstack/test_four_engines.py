@@ -20,7 +20,7 @@ from crime_jobs.adhoc import setup
 from crime_jobs.adhoc.asking import SqlSettings
 from crime_jobs.adhoc.athena import Athena
 from crime_jobs.adhoc.questions import find as question_of
-from crime_jobs.hivesql import find as script_of
+from crime_jobs.hive_scripts import find as script_of
 from crime_jobs.model.streams import StreamSettings
 from crime_jobs.model.tables import TABLES
 from crime_jobs.stream._redshift import Redshift, open_redshift

@@ -23,7 +23,7 @@ from crime_harness import processes, sql_server
 from crime_harness.places import Places
 from crime_harness.supervisor import State, Supervisor
 from crime_jobs.emr import hue
-from crime_jobs.hivesql import Script, find, split
+from crime_jobs.hive_scripts import Script, find, split
 from crime_jobs.model.names import DATABASE
 from crime_jobs.model.tables import TABLES
 from tests.localstack.conftest import free_port, harness

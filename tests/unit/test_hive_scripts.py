@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from crime_jobs.errors import WrongUsage
-from crime_jobs.hivesql import list_scripts, split
+from crime_jobs.hive_scripts import Script, find, folder, list_scripts, split
 from crime_jobs.hivesql._ddl import GENERATED, landing_columns
-from crime_jobs.hivesql._scripts import Script, find, folder
 from crime_jobs.hivesql._stage import check_order
 from crime_jobs.model.landing import BadFile, read_header
 

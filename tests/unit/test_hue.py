@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from crime_jobs.emr import hue
-from crime_jobs.hivesql import list_scripts
+from crime_jobs.hive_scripts import list_scripts
 from tests.conftest import ROOT
 
 SCRIPT = ROOT / "emr_bootstrap/hue.sh"

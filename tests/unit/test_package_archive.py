@@ -109,16 +109,16 @@ def test_a_change_of_one_byte_changes_the_zip() -> None:
 
 FROM_ZIP = """
 import crime_jobs, crime_jobs.registry, crime_jobs.settings
-from crime_jobs import hivesql
+from crime_jobs import hive_scripts
 from crime_jobs.adhoc import dashboard
 from crime_jobs.model import heads, places
 assert ".zip/" in crime_jobs.__file__, crime_jobs.__file__
 assert len(crime_jobs.registry.registry()) >= 10
 assert len(heads.labels()) > 50
 assert crime_jobs.settings.load("local", environ={}).sources["lake"].endswith("crime-jobs.toml")
-scripts = hivesql.list_scripts()
+scripts = hive_scripts.list_scripts()
 assert scripts[0].name == "00_database" and all(s.statements for s in scripts)
-assert hivesql._scripts.find("40")[0].name.startswith("40_")
+assert hive_scripts.find("40")[0].name.startswith("40_")
 assert dashboard._asset("page.css")
 from crime_jobs.cli import main
 raise SystemExit(main(["list", "--output", "json"]))

@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from importlib.resources import files
 from typing import Any
 
+from crime_jobs.hive_scripts import FIRST_INSIGHT, list_scripts
 from crime_jobs.model.names import DATABASE
 
 #: Hue's user for samples, which nobody can log in as (``SAMPLE_USER_INSTALL`` in desktop/models.py).
 OWNER = "hue"
 DIRECTORY = "Crime in India"
-
-#: Scripts of ``hive/`` that ask a question. They are read as files: `crime_jobs.hivesql` would import Spark.
-_INSIGHT = re.compile(r"4\d_insight_\w+\.hql")
 
 #: What a variable is when nobody writes another value over it; each insight takes all of them.
 DEFAULTS = {
@@ -67,13 +64,9 @@ def fixture(database: str = DATABASE) -> list[dict[str, Any]]:
         Objects of Django's serialisation of ``desktop.document2``. There is no primary key: Django finds
         what is there by uuid, version and history, the natural key, and changes that.
     """
-    scripts = {entry.name: entry for entry in (files("crime_jobs") / "hive").iterdir()}
-    found = sorted(name for name in scripts if _INSIGHT.fullmatch(name))
+    insights = [one for one in list_scripts() if one.number is not None and one.number >= FIRST_INSIGHT]
     folder = _document(DIRECTORY, "directory", "Questions about crime in India", "{}", None)
-    return [
-        folder,
-        *(_query(name, scripts[name].read_text(encoding="utf-8"), _key(folder), database) for name in found),
-    ]
+    return [folder, *(_query(one.path.name, one.text, _key(folder), database) for one in insights)]
 
 
 def fixture_text(database: str = DATABASE) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from crime_jobs import registry
+from crime_jobs import hive_scripts, registry
 from crime_jobs.errors import WrongUsage
 from crime_jobs.model.names import database_of
 
@@ -131,23 +131,21 @@ def _check_sendable(words: Iterable[str]) -> None:
 
 
 def _scripts(work: Work) -> list[Work]:
-    from crime_jobs import hivesql
-
-    if work.script_name == hivesql.STAGE:
+    if work.script_name == hive_scripts.STAGE:
         return [work]
-    scripts = hivesql.find(work.script_name)
+    scripts = hive_scripts.find(work.script_name)
     used = {name for script in scripts for name in script.variables}
     for name in work.given:
         if name not in used:
             takes = ", ".join(sorted(used)) or "none"
             raise WrongUsage(f"{work.name}: there is no variable {name!r}.", hint=f"It takes: {takes}.")
-    if work.script_name != hivesql.SETUP:
+    if work.script_name != hive_scripts.SETUP:
         script = scripts[0]
         own = str(script.path) if script.number is None else None
         if own and not own.endswith((".hql", ".sql")):  # what is not a script must not be uploaded
             raise WrongUsage(f"{own} is not a script by its name.", hint="It ends in .hql or .sql.")
         return [replace(work, name=f"{HIVE}{script.name}", script=own)]
-    stage = Work(f"{HIVE}{hivesql.STAGE}", go_on=work.go_on)
+    stage = Work(f"{HIVE}{hive_scripts.STAGE}", go_on=work.go_on)
     return [stage, *(replace(work, name=f"{HIVE}{script.name}") for script in scripts)]
 
 

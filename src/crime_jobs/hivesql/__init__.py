@@ -5,22 +5,14 @@
 
 from crime_jobs.hivesql._ddl import lake_ddl, landing_ddl
 from crime_jobs.hivesql._runner import Result, run_script, session_conf
-from crime_jobs.hivesql._scripts import SETUP, STAGE, Script, Statement, find, list_scripts, split
 from crime_jobs.hivesql._stage import stage, stage_landing
 
 __all__ = [
-    "SETUP",
-    "STAGE",
     "Result",
-    "Script",
-    "Statement",
-    "find",
     "lake_ddl",
     "landing_ddl",
-    "list_scripts",
     "run_script",
     "session_conf",
-    "split",
     "stage",
     "stage_landing",
 ]

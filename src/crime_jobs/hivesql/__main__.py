@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from crime_jobs.hive_scripts import folder
 from crime_jobs.hivesql._ddl import GENERATED
-from crime_jobs.hivesql._scripts import folder
 
 for name, make in GENERATED.items():
     path = Path(str(folder() / name))

@@ -18,8 +18,8 @@ from rich.console import Console
 
 from crime_jobs import output as out
 from crime_jobs.errors import JobFailed, WrongUsage
+from crime_jobs.hive_scripts import SETUP, Script, Statement, find
 from crime_jobs.hivesql._ddl import STAGED
-from crime_jobs.hivesql._scripts import SETUP, Script, Statement, find
 from crime_jobs.hivesql._stage import stage_landing
 from crime_jobs.model.names import database_of
 from crime_jobs.spark import prepare
