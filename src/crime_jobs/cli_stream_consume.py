@@ -22,6 +22,7 @@ letters_app = typer.Typer(help="Records that could not be processed.", no_args_i
 def register(stream: typer.Typer) -> None:
     """Add the verbs to the group."""
     stream.command(epilog="Example: crime-jobs stream consume --env localstack")(consume)
+    stream.command(epilog="Example: crime-jobs stream skip --dry-run --env localstack")(skip)
     stream.add_typer(letters_app, name="dead-letters")
 
 
@@ -40,6 +41,24 @@ def consume(
 
     settings = settings_for(env, region=region, profile=profile)
     supervisor.run(settings, pairs(options or [], "--set"), state_dir)
+
+
+def skip(
+    env: Env = None,
+    state_dir: StateDir = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be set aside.")] = False,
+    region: Region = None,
+    profile: Profile = None,
+    output_format: Output = None,
+) -> None:
+    """Make dead letters of records at which the Kinesis Client Library stops for ever (no consumer runs)."""
+    from crime_jobs.stream.skip import skip as skip_records
+
+    settings = settings_for(env, region=region, profile=profile)
+    rows = skip_records(settings, state_dir, dry_run=dry_run)
+    output.show(rows, output_format, title="In the way of the consumer" if dry_run else "Set aside")
+    if not rows:
+        output.note("Nothing is in the way: the library can take all records apart.")
 
 
 @letters_app.command("list", epilog="Example: crime-jobs stream dead-letters list --env localstack")

@@ -38,8 +38,8 @@ def field(number: int, content: bytes | int) -> bytes:
     return bytes([number << 3 | 2]) + size + bytes([left]) + content
 
 
-def aggregate(key: str, records: list[bytes]) -> bytes:
-    message = field(1, key.encode()) + b"".join(field(3, field(1, 0) + field(3, one)) for one in records)
+def aggregate(key: str, records: list[bytes], index: int = 0) -> bytes:
+    message = field(1, key.encode()) + b"".join(field(3, field(1, index) + field(3, one)) for one in records)
     return MAGIC + message + hashlib.md5(message, usedforsecurity=False).digest()
 
 
@@ -80,6 +80,12 @@ class Consumer:
                 stdout=log,
                 stderr=log,
             )
+
+    def run(self, *verb: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "crime_jobs.cli", "stream", *verb, "--env", "test"],
+            cwd=self._folder, env=self._environ, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
 
     def stop(self) -> int:
         assert self.process
@@ -246,3 +252,39 @@ def test_killed_fifty_times_at_random(consumer: Consumer) -> None:
     assert consumer.stop() == 0
     assert consumer.events().keys() == consumer.sent
     assert tells_nothing(consumer.log.read_text())
+
+
+@pytest.mark.soak
+def test_past_what_the_library_can_not_take_apart_it_goes_on_and_nothing_of_it_is_lost(
+    consumer: Consumer,
+) -> None:
+    consumer.put(range(1, 11))
+    consumer.start()
+    consumer.until(consumer.all_there)
+    inside = [event(number) for number in range(500, 503)]
+    consumer.put(range(11, 31), of=10)
+    consumer.put_bad(aggregate("a key", [one.to_bytes() for one in inside], index=1))
+    consumer.put(range(31, 51), of=10)
+    stuck = "Exception occurred while dispatching incoming data"
+    consumer.until(
+        lambda: consumer.log.read_text().count(stuck) >= 2
+    )  # it is started again, and is no further
+    assert len(consumer.events()) < 50
+    beside = consumer.run("skip", "--state-dir", str(consumer.state))
+    assert beside.returncode == 2, "a consumer runs"
+    assert consumer.stop() == 0
+
+    skipped = consumer.run("skip", "--state-dir", str(consumer.state))
+    assert skipped.returncode == 0, skipped.stderr
+    assert len(skipped.stdout.splitlines()) == 1
+    consumer.start()
+    consumer.put(range(51, 61))
+    consumer.until(consumer.all_there)
+    assert consumer.stop() == 0
+    assert consumer.events().keys() == consumer.sent
+
+    replayed = consumer.run("dead-letters", "replay")
+    assert replayed.returncode == 0, replayed.stderr
+    assert consumer.events().keys() == consumer.sent | {one.fir_key for one in inside}
+    said = [replayed.stdout, replayed.stderr, skipped.stdout, skipped.stderr, consumer.log.read_text()]
+    assert tells_nothing("".join(said))

@@ -71,7 +71,10 @@ MARKS: Sequence[tuple[str, str]] = (
     ("crime_jobs.stream._redshift:setup", "history setup"),
     ("crime_jobs.stream._redshift:", "loader"),
     ("crime_jobs.stream.analytics.", "operator"),
-    *((f"crime_jobs.stream.{name}:", "consumer") for name in ("leases", "supervisor", "record_processor")),
+    *(
+        (f"crime_jobs.stream.{name}:", "consumer")
+        for name in ("leases", "skip", "supervisor", "record_processor")
+    ),
     ("crime_jobs.stream.reading:", NOBODY),  # as the watcher and the reconciler do, which come above
     ("crime_jobs.stream.", "consumer"),
     ("crime_jobs.migrate.dms:", "operator"),

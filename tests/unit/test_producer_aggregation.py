@@ -10,7 +10,16 @@ from aws_kinesis_agg import aggregator, deaggregator
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from crime_jobs.model.aggregation import MAGIC, TRAILER, Aggregate, UserRecord, deaggregate, hash_key, varint
+from crime_jobs.model.aggregation import (
+    MAGIC,
+    TRAILER,
+    Aggregate,
+    UserRecord,
+    deaggregate,
+    hash_key,
+    misindexed,
+    varint,
+)
 
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 RECORDS = st.lists(st.tuples(KEYS, st.binary(max_size=300)), min_size=1, max_size=40)
@@ -91,6 +100,42 @@ def test_what_is_no_whole_aggregate_is_one_record(
 def test_no_message_upsets_it(message: bytes) -> None:
     data = MAGIC + message + hashlib.md5(message, usedforsecurity=False).digest()
     assert all(isinstance(one, UserRecord) for one in deaggregate(data, "key"))
+
+
+def message_of(keys: list[bytes], hashes: list[bytes], *records: bytes) -> bytes:
+    """An aggregate whose digest is right, whatever its records say of its keys."""
+    fields = [(b"\x0a", keys), (b"\x12", hashes), (b"\x1a", [*records])]
+    message = b"".join(tag + varint(len(one)) + one for tag, some in fields for one in some)
+    return MAGIC + message + hashlib.md5(message, usedforsecurity=False).digest()
+
+
+@pytest.mark.parametrize(
+    ("keys", "hashes", "record"),
+    [
+        ([b"key"], [], b"\x08\x01\x1a\x02hi"),  # the second of one key
+        ([], [], b"\x08\x00\x1a\x02hi"),
+        ([b"key"], [], b"\x08\x00\x10\x00\x1a\x02hi"),  # an explicit hash key of none
+        ([b"key"], [b"x"], b"\x08\x00\x10\x00\x1a\x02hi"),  # one that is no number
+        ([b"\xff"], [], b"\x08\x01\x1a\x02hi"),
+    ],
+)
+def test_an_aggregate_that_names_a_key_that_it_has_not_is_told_from_all_others(
+    keys: list[bytes], hashes: list[bytes], record: bytes
+) -> None:
+    data = message_of(keys, hashes, b"\x08\x00\x1a\x01a", record)
+    assert misindexed(data) == [b"a", b"hi"]
+    assert deaggregate(data, "key") == [UserRecord("key", data)]
+
+
+@given(RECORDS, st.data())
+def test_what_the_kcl_takes_apart_or_takes_as_it_is_is_not_misindexed(
+    records: list[tuple[str, bytes]], draw: st.DataObject
+) -> None:
+    _, data = aggregated([*records, *records]).entry()
+    place = draw.draw(st.integers(0, len(data) - 1))
+    sound = message_of([b"key"], [b"-12"], b"\x08\x00\x10\x00\x1a\x02hi")
+    for one in (data, data[:place], data[:place] + bytes((data[place] ^ 1,)) + data[place + 1 :], sound):
+        assert misindexed(one) is None
 
 
 def test_fields_that_came_later_are_passed_over() -> None:

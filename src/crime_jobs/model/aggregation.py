@@ -22,6 +22,7 @@ to fit a Lambda. Tests hold both ways against AWS's own library, and against the
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -35,6 +36,12 @@ _KEY, _HASH, _RECORD = 0x0A, 0x12, 0x1A  # fields 1 to 3, length-delimited
 _INDEX, _HASH_INDEX, _DATA = 0x08, 0x10, 0x1A
 _LENGTHS, _VARINT, _FIXED = 2, 0, {1: 8, 5: 4}
 _LONGEST_VARINT = 63
+
+#: What Java's BigInteger reads.
+_NUMBER = re.compile(rb"[+-]?[0-9]+")
+
+#: Index of the partition key, of the explicit hash key, and data.
+_Record = tuple[int, int | None, bytes]
 
 
 def varint(value: int) -> bytes:
@@ -169,36 +176,78 @@ def deaggregate(data: bytes, partition_key: str = "") -> list[UserRecord]:
         In order. What is no whole aggregate is one user record as it is, as for the KCL.
     """
     plain = [UserRecord(partition_key, data)]
-    if not data.startswith(MAGIC) or len(data) <= len(MAGIC) + TRAILER:
-        return plain
-    message = data[len(MAGIC) : -TRAILER]
-    if digest(message) != data[-TRAILER:]:
+    if (message := _message(data)) is None:
         return plain
     try:
-        return _parse(message)
+        keys, hashes, records = _tables(message)
+        if not _indexed(keys, hashes, records):
+            return plain
+        return [
+            UserRecord(keys[index].decode(), data, None if at is None else hashes[at].decode(), place)
+            for place, (index, at, data) in enumerate(records)
+        ]
     except (_MalformedError, IndexError, UnicodeDecodeError):
         return plain
 
 
-def _parse(message: bytes) -> list[UserRecord]:
-    keys: list[str] = []
-    hashes: list[str] = []
-    records: list[tuple[int, int | None, bytes]] = []
+def misindexed(data: bytes) -> list[bytes] | None:
+    """Return what is in an aggregate that is whole, but names a key that it has not.
+
+    The KCL for Java (``AggregatorUtil`` of 3.1) raises on one, and so never comes past it. A producer made it
+    wrongly: what it carries is as it was handed in.
+
+    Parameters
+    ----------
+    data
+        Data of a Kinesis record.
+
+    Returns
+    -------
+    list of bytes or None
+        The user records' data; ``None`` for any other record.
+    """
+    if (message := _message(data)) is None:
+        return None
+    try:
+        keys, hashes, records = _tables(message)
+    except (_MalformedError, IndexError):
+        return None
+    return None if _indexed(keys, hashes, records) else [content for _, _, content in records]
+
+
+def _message(data: bytes) -> bytes | None:
+    """Return the message of an aggregate; ``None`` if it is none, or not whole."""
+    if not data.startswith(MAGIC) or len(data) <= len(MAGIC) + TRAILER:
+        return None
+    message = data[len(MAGIC) : -TRAILER]
+    return message if digest(message) == data[-TRAILER:] else None
+
+
+def _tables(message: bytes) -> tuple[list[bytes], list[bytes], list[_Record]]:
+    """Return partition keys, explicit hash keys and records."""
+    keys: list[bytes] = []
+    hashes: list[bytes] = []
+    records: list[_Record] = []
     for tag, value in _fields(message):
         if isinstance(value, bytes):
             if tag == _KEY:
-                keys.append(value.decode())
+                keys.append(value)
             elif tag == _HASH:
-                hashes.append(value.decode())
+                hashes.append(value)
             elif tag == _RECORD:
                 records.append(_record(value))
-    return [
-        UserRecord(keys[index], data, None if at is None else hashes[at], place)
-        for place, (index, at, data) in enumerate(records)
-    ]
+    return keys, hashes, records
 
 
-def _record(message: bytes) -> tuple[int, int | None, bytes]:
+def _indexed(keys: list[bytes], hashes: list[bytes], records: list[_Record]) -> bool:
+    """Tell whether the KCL finds every record's keys, and can read them."""
+    return all(
+        index < len(keys) and (at is None or (at < len(hashes) and _NUMBER.fullmatch(hashes[at])))
+        for index, at, _ in records
+    )
+
+
+def _record(message: bytes) -> _Record:
     found = dict(_fields(message))
     index, at, data = found.get(_INDEX), found.get(_HASH_INDEX), found.get(_DATA)
     if not isinstance(index, int) or not isinstance(data, bytes) or isinstance(at, bytes):

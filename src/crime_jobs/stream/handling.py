@@ -14,6 +14,7 @@ from crime_jobs.stream.sink import STORED, Arrived, Kind, Position, Sink, Writte
 if TYPE_CHECKING:
     from crime_jobs.model.streams import StreamSettings
     from crime_jobs.settings import Settings
+    from crime_jobs.stream.deadletters import DeadLetters
 
 #: Told of FIRs that are durably written, also of those written before: after a crash between the write and
 #: what was to follow, only a replay can tell. It must be repeatable, and raise if it could not do its work.
@@ -114,6 +115,35 @@ class Handler:
         kinds = {one.arrived.position: one.kind for one in written}
         reasons |= {place: REASONS[kind] for place, kind in kinds.items() if kind in REASONS}
         return [Handled(one, kinds.get(one.position), reasons.get(one.position)) for one in records]
+
+
+def settle(handler: Handler, letters: DeadLetters, records: Sequence[Raw]) -> list[Handled]:
+    """Do all that is to be done with records before a checkpoint may pass over them.
+
+    Parameters
+    ----------
+    handler
+        Writes them.
+    letters
+        Takes those that can't be processed.
+    records
+        In the order of the stream.
+
+    Returns
+    -------
+    list of Handled
+        What became of each.
+
+    Raises
+    ------
+    Exception
+        Whatever refuses: then none of them counts as handled.
+    """
+    handled = handler.handle(records)
+    for one in handled:
+        if one.reason:
+            letters.send(one.raw.position, one.raw.data, one.reason, one.raw.at)
+    return handled
 
 
 def open_handler(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -116,7 +116,9 @@ def in_stream(settings: Settings, stream: StreamSettings, dead: set[Position]) -
     Seen
     """
     for record in Stream(settings, stream.name).everything():
-        yield Seen(_key(record.data), record.at, record.position in dead)
+        # One that the KCL can't take apart is a letter as a whole, at its first place.
+        place = replace(record.position, sub_sequence=0) if record.misindexed else record.position
+        yield Seen(_key(record.data), record.at, place in dead)
 
 
 def in_sink(settings: Settings, stream: StreamSettings) -> Iterator[Seen]:

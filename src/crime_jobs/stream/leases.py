@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from crime_jobs.model.streams import StreamSettings
     from crime_jobs.settings import Settings
 
-_KEY = "leaseKey"
+#: Key of a lease: the name of its shard.
+KEY = "leaseKey"
 
 
 def prepare(settings: Settings, stream: StreamSettings, worker: str) -> None:
@@ -45,8 +46,8 @@ def prepare(settings: Settings, stream: StreamSettings, worker: str) -> None:
         with contextlib.suppress(client.exceptions.ResourceInUseException):
             client.create_table(
                 TableName=table,
-                AttributeDefinitions=[{"AttributeName": _KEY, "AttributeType": "S"}],
-                KeySchema=[{"AttributeName": _KEY, "KeyType": "HASH"}],
+                AttributeDefinitions=[{"AttributeName": KEY, "AttributeType": "S"}],
+                KeySchema=[{"AttributeName": KEY, "KeyType": "HASH"}],
                 BillingMode="PAY_PER_REQUEST",
             )
         client.get_waiter("table_exists").wait(TableName=table, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
@@ -58,11 +59,36 @@ def prepare(settings: Settings, stream: StreamSettings, worker: str) -> None:
                 client.put_item(
                     TableName=table,
                     Item=_lease(shard, worker),
-                    ConditionExpression=f"attribute_not_exists({_KEY})",
+                    ConditionExpression=f"attribute_not_exists({KEY})",
                 )
             except ClientError as error:
                 if aws.code_of(error) != "ConditionalCheckFailedException":
                     raise
+
+
+def leases_of(client: Any, stream: StreamSettings) -> list[dict[str, Any]]:
+    """Return the leases as they are.
+
+    Parameters
+    ----------
+    client
+        DynamoDB.
+    stream
+        Name of the application.
+
+    Returns
+    -------
+    list of dict
+        Items of the table, as DynamoDB gives them.
+
+    Raises
+    ------
+    AwsRefused
+        If the table is not there: then the application never ran.
+    """
+    with aws.refusals(f"Reading the leases in {stream.application}"):
+        pages = client.get_paginator("scan").paginate(TableName=stream.application, ConsistentRead=True)
+        return [item for page in pages for item in page["Items"]]
 
 
 def _roots(settings: Settings, stream: StreamSettings) -> Iterator[dict[str, Any]]:
@@ -75,7 +101,7 @@ def _roots(settings: Settings, stream: StreamSettings) -> Iterator[dict[str, Any
 
 def _lease(shard: dict[str, Any], worker: str) -> dict[str, Any]:
     return {
-        _KEY: {"S": shard["ShardId"]},
+        KEY: {"S": shard["ShardId"]},
         "leaseOwner": {"S": worker},
         "checkpoint": {"S": "TRIM_HORIZON"},
         "checkpointSubSequenceNumber": {"N": "0"},

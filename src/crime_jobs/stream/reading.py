@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from crime_jobs import aws
-from crime_jobs.model.aggregation import deaggregate
+from crime_jobs.model.aggregation import deaggregate, misindexed
 from crime_jobs.stream.patience import patiently
 from crime_jobs.stream.sink import Position
 
@@ -39,11 +39,14 @@ class UserRecord:
         When Kinesis took it.
     position
         Where it is, as the KCL counts.
+    misindexed
+        Whether the KCL can't take apart what it is in: see `crime_jobs.model.aggregation.misindexed`.
     """
 
     data: bytes
     at: datetime
     position: Position
+    misindexed: bool = False
 
 
 def shards_of(client: Any, name: str) -> list[dict[str, Any]]:
@@ -110,19 +113,39 @@ class Stream:
         UserRecord
         """
         for shard in self.shards():
-            iterator: str | None = self._iterator(shard, "TRIM_HORIZON")
-            empty = 0
-            while iterator and empty < _EMPTY:
-                began = time.monotonic()
-                said = self._get(iterator)
-                yield from self._apart(shard, said["Records"])
-                iterator = said.get("NextShardIterator")
-                behind = said.get("MillisBehindLatest")
-                if behind == 0:
-                    break
-                # Where it is told, only that counts: answers across a gap are empty, and not the end.
-                empty = 0 if said["Records"] or behind is not None else empty + 1
-                time.sleep(max(0.0, PAUSE - (time.monotonic() - began)))
+            for record in self.records(shard):
+                yield from self.apart(shard, record)
+
+    def records(self, shard: str, sequence: str | None = None) -> Iterator[dict[str, Any]]:
+        """Read a shard to where it ends now, without taking anything apart.
+
+        Parameters
+        ----------
+        shard
+            Its name.
+        sequence
+            Number of the record to begin at; by default its oldest.
+
+        Yields
+        ------
+        dict
+            As Kinesis tells of it.
+        """
+        at = {"StartingSequenceNumber": sequence} if sequence else {}
+        kind = "AT_SEQUENCE_NUMBER" if sequence else "TRIM_HORIZON"
+        iterator: str | None = self._iterator(shard, kind, **at)
+        empty = 0
+        while iterator and empty < _EMPTY:
+            began = time.monotonic()
+            said = self._get(iterator)
+            yield from said["Records"]
+            iterator = said.get("NextShardIterator")
+            behind = said.get("MillisBehindLatest")
+            if behind == 0:
+                break
+            # Where it is told, only that counts: answers across a gap are empty, and not the end.
+            empty = 0 if said["Records"] or behind is not None else empty + 1
+            time.sleep(max(0.0, PAUSE - (time.monotonic() - began)))
 
     def _iterator(self, shard: str, kind: str, **more: Any) -> str:
         with aws.refusals(f"Reading {self.name}"):
@@ -139,11 +162,29 @@ class Stream:
         with aws.refusals(f"Reading {self.name}"):
             return patiently(call, attempts=_ATTEMPTS, waiting=lambda: None)
 
-    def _apart(self, shard: str, records: list[dict[str, Any]]) -> Iterator[UserRecord]:
-        for record in records:
-            at, sequence = record["ApproximateArrivalTimestamp"], record["SequenceNumber"]
-            for number, user in enumerate(deaggregate(record["Data"])):
-                yield UserRecord(user.data, at, Position(self.name, shard, sequence, number))
+    def apart(self, shard: str, record: dict[str, Any]) -> list[UserRecord]:
+        """Take a record apart as the KCL does, and also one that the KCL can't.
+
+        Parameters
+        ----------
+        shard
+            Where it is.
+        record
+            As Kinesis tells of it.
+
+        Returns
+        -------
+        list of UserRecord
+        """
+        at, sequence, data = (
+            record[name] for name in ("ApproximateArrivalTimestamp", "SequenceNumber", "Data")
+        )
+        odd = misindexed(data)
+        parts = [user.data for user in deaggregate(data)] if odd is None else odd
+        return [
+            UserRecord(part, at, Position(self.name, shard, sequence, number), odd is not None)
+            for number, part in enumerate(parts)
+        ]
 
 
 class Tail:
@@ -179,7 +220,7 @@ class Tail:
             records = [one for one in said["Records"] if int(one["SequenceNumber"]) > last]
             if records:
                 self._last[shard] = int(records[-1]["SequenceNumber"])
-            found += self._stream._apart(shard, records)
+            found += [user for record in records for user in self._stream.apart(shard, record)]
             self._iterators[shard] = said.get("NextShardIterator")
             self.behind = max(self.behind, said.get("MillisBehindLatest") or 0)
             if self._iterators[shard] is None:

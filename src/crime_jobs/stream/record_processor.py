@@ -26,7 +26,7 @@ from crime_jobs.model.streams import of as stream_of
 from crime_jobs.settings import Settings
 from crime_jobs.stream.daemon import SETTINGS
 from crime_jobs.stream.deadletters import DeadLetters, open_letters
-from crime_jobs.stream.handling import Handled, Handler, Raw, open_handler
+from crime_jobs.stream.handling import Handled, Handler, Raw, open_handler, settle
 from crime_jobs.stream.sink import Position
 from crime_jobs.stream.status import Notes
 
@@ -152,11 +152,7 @@ class Processor(RecordProcessorBase):  # type: ignore[misc]
         return Raw(record.binary_data, arrived, place)
 
     def _handle(self, records: Sequence[Raw]) -> None:
-        handled = self._handler.handle(records)
-        dead = [one for one in handled if one.reason]
-        for one in dead:
-            self._dead.send(one.raw.position, one.raw.data, str(one.reason), one.raw.at)
-        self._notes.count(_counted(handled))
+        self._notes.count(_counted(settle(self._handler, self._dead, records)))
 
     def _checkpoint(self, checkpointer: Any, record: Any) -> None:
         """Checkpoint at a record, or at the end of the shard.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from crime_jobs import aws, output
 from crime_jobs.errors import BadInput
+from crime_jobs.model.aggregation import misindexed
 from crime_jobs.stream.deadletters import ATTEMPTS, DeadLetters, Received, open_letters, row
 from crime_jobs.stream.handling import Handler, Raw, open_handler
 
@@ -106,8 +108,14 @@ def _again(letters: DeadLetters, handler: Handler, received: Received) -> tuple[
         data = letters.open(letter)
     except BadInput as error:
         return str(error), False
-    with aws.refusals(f"Processing the record at {letter.position}"):
-        (handled,) = handler.handle([Raw(data, letter.arrived_at, letter.position)])
-    if handled.reason or handled.kind is None:
-        return str(handled.reason), False
-    return handled.kind.value, True
+    # An aggregate that the KCL can't take apart has whole FIRs in it, as their sender made them.
+    parts = [data] if (inside := misindexed(data)) is None else inside
+    place = letter.position
+    raws = [
+        Raw(part, letter.arrived_at, replace(place, sub_sequence=place.sub_sequence + at))
+        for at, part in enumerate(parts)
+    ]
+    with aws.refusals(f"Processing the record at {place}"):
+        handled = handler.handle(raws)
+    refused = {str(one.reason) for one in handled if one.reason or one.kind is None}
+    return ", ".join(sorted(refused or {str(one.kind) for one in handled})), not refused

@@ -96,7 +96,9 @@ class Supervisor:
                     self._say("failed")
                     raise JobFailed(
                         f"The daemon ended {deaths} times without a checkpoint, the last time with {code}.",
-                        hint="What it said before tells why: a table, queue or key is missing, or refuses.",
+                        hint="What it said before tells why: a table, queue or key is missing, or refuses. "
+                        "`Exception occurred while dispatching incoming data`: see what `crime-jobs stream "
+                        "skip --dry-run` finds.",
                     )
                 pause = min(LONGEST, self._pause * 2 ** (deaths - 2)) if deaths > 1 else 0.0
                 with contextlib.suppress(OSError):  # a log on a full disk
