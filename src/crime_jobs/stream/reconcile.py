@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,11 @@ AGAIN = 5.0
 
 #: A run of the producer notes every 5 s how far it is; one that is silent for longer was killed.
 SILENT = timedelta(minutes=1)
+
+#: By which clocks of producers and of Kinesis may differ, about.
+MARGIN = timedelta(seconds=5)
+
+KILLED = "killed or cut off"
 
 EQUAL, DIFFERS, NOT_USED, NOT_REACHED = "equal", "differs", "not used", "not reached"
 
@@ -249,9 +254,9 @@ def of_producer(
     Parameters
     ----------
     runs
-        The runs that are noted. Those that ended before the span, or began after it, are left out.
+        The runs that are noted. Those that ended before the span, or began after it, do not count.
     sent
-        What is in the stream.
+        What is in the stream; read once more if a run is in doubt.
     span
         From when to when.
     now
@@ -261,33 +266,64 @@ def of_producer(
     Returns
     -------
     dict
-        A row.
+        A row: of the runs that are known whole. Of the others it has the names, and that what they had
+        confirmed is there.
     """
     runs = [run for run in runs if _last(run) >= span[0] and run.started <= span[1]]
-    confirmed = sum(run.confirmed for run in runs)
-    missing, surplus = max(0, confirmed - sent.records), max(0, len(sent.keys) - confirmed)
-    again = sent.records - confirmed
     if not runs:
         return row("producer", NOT_USED, note="no run is noted in the time that the stream holds")
-    open_ended = [run for run in runs if run.ended is None]
-    killed = [run for run in open_ended if now - run.updated > SILENT]
-    if len(killed) < len(open_ended):
-        return row("producer", NOT_REACHED, records=confirmed, note="a run is under way")
-    if any(run.started < span[0] or (run.ended and run.ended > span[1]) for run in runs):
-        note = "runs that the stream does not hold whole"
-        return row("producer", NOT_REACHED, records=confirmed, note=note)
-    if killed and not missing:  # more than the notes say is no surplus: less would be missing all the same
-        names = ", ".join(f"{run.name} (last heard of {iso(run.updated)})" for run in killed[:SAMPLE])
-        note = f"killed or cut off, so that nobody knows how much they sent: {names}"
-        return row("producer", NOT_REACHED, records=confirmed, note=note)
+    doubts = {run.name: why for run in runs if (why := _doubt(run, span, now))}
+    rest, beside = _apart(runs, doubts)
+    judged, left = sent, 0
+    if beside:
+        times = [(run.started - MARGIN, _last(run) + MARGIN) for run in beside]
+        outside = (seen for seen in sent.again() if seen.at and not any(a <= seen.at <= b for a, b in times))
+        judged = read("stream", lambda: outside)
+        # What they had confirmed must be there all the same, if the stream holds all of it.
+        whole = [run for run in beside if not doubts.get(run.name) or doubts[run.name].startswith(KILLED)]
+        left = sum(run.confirmed for run in whole) - (sent.records - judged.records)
+    confirmed = sum(run.confirmed for run in rest)
+    missing = max(0, confirmed - judged.records) + max(0, left)
+    surplus, again = max(0, len(judged.keys) - confirmed), judged.records - confirmed
+    notes = [f"{again} records more than confirmed: sent again" if again > 0 and not surplus else ""]
+    if beside:
+        names = "; ".join(f"{run.name} ({doubts.get(run.name, 'beside one')})" for run in beside[:SAMPLE])
+        notes.append(f"{len(beside)} of {len(runs)} runs left out: {names}")
     return row(
         "producer",
-        DIFFERS if missing or surplus else EQUAL,
-        records=confirmed,
+        DIFFERS if missing or surplus else EQUAL if rest else NOT_REACHED,
+        records=confirmed or sum(run.confirmed for run in runs),
         missing=missing,
         surplus=surplus,
-        note=f"{again} records more than confirmed: sent again" if again > 0 and not surplus else "",
+        note="; ".join(filter(None, notes)),
     )
+
+
+def _doubt(run: Run, span: tuple[datetime, datetime], now: datetime) -> str:
+    """Tell why it is not known what a run sent of what the stream holds; nothing if it is known."""
+    if run.ended is None and now - run.updated <= SILENT:
+        return "under way"
+    if run.started < span[0] or (run.ended and run.ended > span[1]):
+        return "the stream has a part of it only"
+    return "" if run.ended else f"{KILLED}, last heard of {iso(run.updated)}"
+
+
+def _apart(runs: Sequence[Run], doubts: Mapping[str, str]) -> tuple[list[Run], list[Run]]:
+    """Part the runs that were among their like from those in doubt, and all that ran beside one of these.
+
+    A record does not say which run sent it; when it came does, of runs that were not at the same time.
+    """
+    beside = [run for run in runs if run.name in doubts]
+    rest = [run for run in runs if run.name not in doubts]
+    for doubted in beside:  # which grows
+        near = [run for run in rest if _meet(run, doubted)]
+        beside += near
+        rest = [run for run in rest if run not in near]
+    return rest, beside
+
+
+def _meet(one: Run, other: Run) -> bool:
+    return one.started - MARGIN <= _last(other) + MARGIN and other.started - MARGIN <= _last(one) + MARGIN
 
 
 def _last(run: Run) -> datetime:
