@@ -12,7 +12,12 @@ from crime_jobs.errors import WrongUsage
 M = TypeVar("M", bound=BaseModel)
 
 
-def read_table(model: type[M], name: str, table: Mapping[str, Any]) -> M:
+def read_table(
+    model: type[M],
+    name: str,
+    table: Mapping[str, Any],
+    hint: str = "Correct the environment's section.",
+) -> M:
     """Read a table of an environment.
 
     Parameters
@@ -23,6 +28,8 @@ def read_table(model: type[M], name: str, table: Mapping[str, Any]) -> M:
         The table's name, for the message.
     table
         What stands in it.
+    hint
+        What to do about it; options may have come to what stands there.
 
     Returns
     -------
@@ -38,6 +45,4 @@ def read_table(model: type[M], name: str, table: Mapping[str, Any]) -> M:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise WrongUsage(
-            f"crime-jobs.toml: {name}.{where}: {first['msg']}.", hint="Correct the environment's section."
-        ) from error
+        raise WrongUsage(f"crime-jobs.toml: {name}.{where}: {first['msg']}.", hint=hint) from error

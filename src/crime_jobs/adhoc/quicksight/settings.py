@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from crime_jobs import aws
 from crime_jobs.adhoc import asking
@@ -13,6 +13,7 @@ from crime_jobs.adhoc.quicksight.template import DEFAULT_NAME, FOLDER
 from crime_jobs.errors import WrongUsage
 from crime_jobs.model import streams
 from crime_jobs.model.names import name_of
+from crime_jobs.model.sections import read_table
 from crime_jobs.settings import Settings
 
 _PRINCIPAL = re.compile(
@@ -88,15 +89,12 @@ def of(settings: Settings, **options: str | None) -> QuickSightSettings:
     given = {name: value for name, value in options.items() if value is not None}
     begins = name_of(settings.deploy)
     own = {"name": begins, "stack": f"{begins}-quicksight"}
-    try:
-        return QuickSightSettings.model_validate({**own, **settings.quicksight, **given})
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise WrongUsage(
-            f"crime-jobs.toml: quicksight.{where}: {first['msg']}.",
-            hint="Correct the option, or the environment's section.",
-        ) from error
+    return read_table(
+        QuickSightSettings,
+        "quicksight",
+        {**own, **settings.quicksight, **given},
+        hint="Correct the option, or the environment's section.",
+    )
 
 
 def files_of(told: QuickSightSettings, settings: Settings) -> tuple[str, str]:
