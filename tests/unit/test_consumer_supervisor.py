@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -16,8 +17,18 @@ import pytest
 from crime_jobs.errors import JobFailed, WrongUsage
 from crime_jobs.settings import Settings
 from crime_jobs.stream import daemon, supervisor
-from crime_jobs.stream.status import Notes, ShardStatus, SupervisorStatus, read_shards, read_supervisor, write
+from crime_jobs.stream.status import (
+    Notes,
+    ShardStatus,
+    SupervisorStatus,
+    read_shards,
+    read_supervisor,
+    told,
+    write,
+)
 from tests.conftest import DATA, make_settings
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC).timestamp()
 
 #: A supervisor of a shell script that stands for the daemon; its folder holds what happens.
 RUN = """
@@ -225,3 +236,23 @@ def test_what_is_said_of_the_consumer_is_whole_or_passed_over(tmp_path: Path) ->
     (tmp_path / "shards" / "half.json").write_text('{"shard": "a"')
     assert read_supervisor(tmp_path) == SupervisorStatus(pid=1)
     assert read_shards(tmp_path) == []
+
+
+def test_of_a_consumer_that_was_killed_it_is_told_since_when_it_was_not_heard_of(tmp_path: Path) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    now, late, ago = NOON + 100, NOON + 80, NOON + 3
+    shards = [
+        ShardStatus(shard="a", pid=1, at=late),
+        ShardStatus(shard="b", pid=1, at=ago, state="waiting"),
+        ShardStatus(shard="c", pid=1, at=ago, state="ended"),
+    ]
+    lives = SupervisorStatus(pid=os.getpid(), since=NOON)
+    assert told(None, shards, now) is None
+    assert told(lives, shards[::2], now) == "running"
+    assert told(lives, shards, now) == "running; b not heard of since 2026-11-24T12:00:03.000Z"
+    killed = SupervisorStatus(pid=gone.pid, since=NOON)
+    assert told(killed, shards, now) == "not heard of since 2026-11-24T12:01:20.000Z"
+    assert told(killed, [], now) == "not heard of since 2026-11-24T12:00:00.000Z"
+    stopped = SupervisorStatus(pid=gone.pid, state="stopped", since=NOON)
+    assert told(stopped, shards, now) == "stopped"

@@ -28,7 +28,7 @@ from crime_jobs.stream.daemon import SETTINGS
 from crime_jobs.stream.deadletters import DeadLetters, open_letters
 from crime_jobs.stream.handling import Handled, Handler, Raw, open_handler, settle
 from crime_jobs.stream.sink import Position
-from crime_jobs.stream.status import Notes
+from crime_jobs.stream.status import Notes, lives
 
 #: Exit code after what should not happen: BSD's "internal software error".
 FAILED = 70
@@ -199,19 +199,11 @@ def leave_with(daemon: int) -> None:
     """
 
     def watch() -> None:
-        while _lives(daemon):
+        while lives(daemon):
             time.sleep(_LOOK)
         os._exit(0)
 
     threading.Thread(target=watch, name="daemon-watch", daemon=True).start()
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def serve(folder: Path) -> None:

@@ -6,18 +6,27 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from crime_jobs.files import write_whole
+from crime_jobs.model.fir_event import iso
 
 #: Seconds between two writes of a file, unless what it says has changed in kind.
 EVERY = 1.0
 
+#: Seconds without a word after which a process that reads is not taken to live: it speaks each second, and at
+#: least every ten while it waits (`crime_jobs.stream.patience.LONGEST`).
+SILENT = 30.0
+
 SUPERVISOR, SHARDS = "supervisor.json", "shards"
+
+#: States of those who are done, and say nothing more.
+_DONE = {"lost", "ended", "stopped", "failed"}
 
 
 class ShardStatus(BaseModel):
@@ -51,6 +60,10 @@ class ShardStatus(BaseModel):
     at: float = 0.0
     checkpoint_at: float = 0.0
 
+    def silent(self, now: float) -> bool:
+        """Tell whether it should have said something, and did not: it was killed, or its disk is full."""
+        return self.state not in _DONE and now - self.at > SILENT
+
 
 class SupervisorStatus(BaseModel):
     """How the daemon is.
@@ -72,6 +85,54 @@ class SupervisorStatus(BaseModel):
     state: str = "running"
     restarts: int = 0
     since: float = 0.0
+
+
+def told(supervisor: SupervisorStatus | None, shards: Sequence[ShardStatus], now: float) -> str | None:
+    """Return how the consumer is, in a word; a state that nobody can have now is not passed on.
+
+    Parameters
+    ----------
+    supervisor, shards
+        What their files say: whoever was killed has left what it said last.
+    now
+        The time, seconds since 1970.
+
+    Returns
+    -------
+    str or None
+        The supervisor's state; or since when it, or the process of which shard, was not heard of. ``None`` if
+        there never was one.
+    """
+    if supervisor is None:
+        return None
+    if supervisor.state in _DONE:
+        return supervisor.state
+    if not lives(supervisor.pid):
+        last = max([supervisor.since, *(shard.at for shard in shards)])
+        return f"not heard of since {_clock(last)}"
+    silent = [f"{one.shard} not heard of since {_clock(one.at)}" for one in shards if one.silent(now)]
+    return "; ".join([supervisor.state, *silent])
+
+
+def _clock(seconds: float) -> str:
+    return iso(datetime.fromtimestamp(seconds, UTC))
+
+
+def lives(pid: int) -> bool:
+    """Tell whether there is a process of this number.
+
+    Parameters
+    ----------
+    pid
+        The number.
+    """
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
 
 
 class Notes:

@@ -19,7 +19,7 @@ from crime_jobs.model.fir_event import BadEvent, FirEvent, iso
 from crime_jobs.model.streams import of as stream_of
 from crime_jobs.stream.alert_ledger import PENDING, day_of, newest
 from crime_jobs.stream.reading import Stream, Tail
-from crime_jobs.stream.status import read_shards, read_supervisor, state_folder
+from crime_jobs.stream.status import read_shards, read_supervisor, state_folder, told
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -139,6 +139,7 @@ class View:
         """Return what is known as one row, for scripts."""
         now = datetime.now(UTC)
         supervisor, shards = read_supervisor(self._folder), read_shards(self._folder)
+        heard = [shard for shard in shards if not shard.silent(now.timestamp())]
         places = Counter(place for _, place in self._recent)
         states = Counter(place.split(" ", 1)[0] for _, place in self._recent)
         window, firs = self._analytics
@@ -147,8 +148,8 @@ class View:
             "firs_last_minute": sum(at > now - MINUTE for at, _ in self._recent),
             "analytics_minute": window or None,
             "analytics_firs": sum(firs.values()) if window else None,
-            "consumer": supervisor.state if supervisor else None,
-            "behind_ms": max((shard.millis_behind for shard in shards), default=None),
+            "consumer": told(supervisor, shards, now.timestamp()),
+            "behind_ms": max((shard.millis_behind for shard in heard), default=None),
             "dead_letters": self._slow.get("dead_letters"),
             "alerts_pending": self._slow.get("alerts_pending"),
             "redshift_firs": self._slow.get("redshift_firs"),
