@@ -157,9 +157,10 @@ def test_the_producer_may_do_what_it_does_and_no_more() -> None:
 
 
 def test_the_consumer_may_do_what_it_does_and_no_more() -> None:
-    services = ["kinesis", "dynamodb", "sqs", "s3", "kms", "sns", "sts"]
+    services = ["kinesis", "dynamodb", "sqs", "s3", "kms", "sns", "sts", "cloudwatch"]
     code = {
         **HANDLES,
+        f"{STREAMS}/alert_lateness.py": (),
         f"{STREAMS}/leases.py": (),
         f"{STREAMS}/reading.py": ("shards_of",),
         f"{STREAMS}/record_processor.py": (),

@@ -173,6 +173,12 @@ class Outbox:
         self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
         self._thread.start()
 
+    @property
+    def waiting(self) -> list[Claimed]:
+        """The alerts that wait in memory to be published."""
+        with self._changed:
+            return list(self._waiting)
+
     def put(self, claimed: Sequence[Claimed]) -> None:
         """Have alerts sent soon; returns at once.
 

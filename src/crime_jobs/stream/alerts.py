@@ -20,6 +20,7 @@ from crime_jobs.model.baseline import Baseline, from_csv
 from crime_jobs.model.fir_event import FirEvent
 from crime_jobs.model.streams import of as stream_of
 from crime_jobs.stream import alert_message, alert_rules
+from crime_jobs.stream.alert_lateness import Lateness
 from crime_jobs.stream.alert_ledger import Claimed, Ledger
 from crime_jobs.stream.alert_message import Alert
 from crime_jobs.stream.alert_outbox import Outbox, Topic
@@ -238,6 +239,12 @@ def open_alerts(
     table = AlertTable(client, stream.alerts_table, pool, waiting, attempts)
     topic = Topic(settings, stream.topic)
     ledger = Ledger(table, topic.lease, clock)
-    outbox = Outbox(ledger, topic.publish, say, clock, margin=topic.margin, ready=topic.find)
+    publish = topic.publish
+    if attempts is None:  # whoever reads the stream; who replays a letter is late by nature
+        cloud = aws.client("cloudwatch", settings, attempts=1)
+        lateness = Lateness(cloud, stream.name, topic.publish, lambda: outbox.waiting, say, clock)
+        lateness.start()
+        publish = lateness.publish
+    outbox = Outbox(ledger, publish, say, clock, margin=topic.margin, ready=topic.find)
     outbox.start()
     return Alerts(rules, baseline, Windows(table), ledger, outbox.put), outbox
