@@ -186,6 +186,41 @@ def test_who_is_in_the_photographs(engine: OwnEngine, sessions: Sessions, room: 
     assert not any("camera" in line.facts or "MP/" in line.facts for line in lines)
 
 
+def test_the_bytes_of_a_photograph_without_anybody_are_looked_at_once(
+    engine: OwnEngine, sessions: Sessions, room: Room
+) -> None:
+    """Under another name the engine is not asked, as long as the list is the same."""
+    room.enrol({"MP/1": {"a.jpg": HEAD}})
+    for name, content in (("one", HEAD), ("nobody", file(nobody())), ("stranger", file(stranger()))):
+        room.put(f"camera-1/{name}.jpg", content)
+    said = sessions.it.run("match_faces", **room.options(threshold=99.9))
+    assert (said.exit_code, said.reports[0]["calls_spared"]) == (0, 0), said
+    engine.fault("DetectFaces", "AccessDeniedException")  # whatever would be asked is refused
+    room.put("camera-2/nobody.jpg", file(nobody()))
+    room.put("camera-2/stranger.jpg", file(stranger()))
+    said = sessions.it.run("match_faces", **room.options(threshold=99.9))
+    assert said.exit_code == 0, said
+    (report,) = said.reports
+    assert (report["matched"], report["same"], report["calls"], report["calls_spared"]) == (2, 2, {}, 3)
+    assert (report["faces"], report["searched"], report["leads_new"]) == (1, 1, 0)
+    assert "2 photographs are the same as another that nobody was found in: 3 calls spared." in remarks(
+        [report]
+    )
+    # Another list: all are looked at again; where somebody is found, under each name.
+    engine.forget_faults()
+    places = {
+        f"s3://crime-faces/{room.folder}/photographs/camera-1/one.jpg",
+        room.put("camera-2/one.jpg", HEAD),
+    }
+    room.enrol({"MP/2": {"b.jpg": file(stranger())}})
+    said = sessions.it.run("match_faces", **room.options(threshold=99.9))
+    assert said.exit_code == 0, said
+    assert said.reports[0]["calls"]["detect_faces"] >= 4  # of nobody, each executor may look at one
+    found = {lead.candidate.person_id: set(lead.places) for lead in room.leads}
+    assert found[person_id(room.name, "MP/1")] == places
+    assert person_id(room.name, "MP/2") in found
+
+
 def png_that_says(width: int, height: int) -> bytes:
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))

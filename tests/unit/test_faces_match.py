@@ -277,6 +277,8 @@ def test_what_was_passed_over_is_said() -> None:
     report = {
         "unreadable": {"empty": 2},
         "skipped": {"too small": 3},
+        "same": 2,
+        "calls_spared": 5,
         "crowded": 1,
         "candidates_dropped": 1,
         "leads_over": 1,
@@ -284,6 +286,7 @@ def test_what_was_passed_over_is_said() -> None:
     assert remarks([report]) == [
         "Photographs not read: 2 empty.",
         "Faces not searched for: 3 too small.",
+        "2 photographs are the same as another that nobody was found in: 5 calls spared.",
         "1 photographs may have more faces than the 100 that are told of.",
         "2 likenesses of people who are not, or no longer, on the list: passed over.",
     ]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from crime_jobs.errors import WrongUsage
 from crime_jobs.faces import pictures, purpose
+from crime_jobs.faces._twins import Twins
 from crime_jobs.faces.engine import Engine, Identity, UnfitPicture
 from crime_jobs.faces.leads import Leads
 from crime_jobs.faces.matching import Asked, Match, Outcome, match
@@ -40,6 +41,9 @@ class Tally:
     new, known, over, dropped
         Leads that are new, or known; those of people whose enrolment ended meanwhile; candidates who are not
         on the list.
+    same, spared
+        Photographs of the same bytes as another that nobody was found in, and the calls that were not made
+        for them; they are counted in the others, too.
     skipped, unreadable, calls
         Faces that were not searched for, and photographs that could not be read, by reason; calls of the
         engine by operation.
@@ -54,6 +58,8 @@ class Tally:
     known: int = 0
     over: int = 0
     dropped: int = 0
+    same: int = 0
+    spared: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     unreadable: Counter[str] = field(default_factory=Counter)
     calls: Counter[str] = field(default_factory=Counter)
@@ -165,6 +171,7 @@ class _Tools:
         _check(matcher, self.engine.identity(matcher.watch_list.collection))
         self.people, self.leads = People(*given), Leads(*given)
         self.ledger = Photographs(*given, matcher.watch_list.name)
+        self.twins = Twins(*given, matcher.watch_list.name, matcher.matched_as)
 
 
 def _check(matcher: Matcher, answers: Identity) -> None:
@@ -214,25 +221,34 @@ class _Batch:
 
     def _one(self, found: Found, tally: Tally) -> None:
         content = fetch(self._matcher.settings, found)
-        picture = pictures.read(content)
-        # Asked for anew with each photograph: who was withdrawn a moment ago is not looked for any more.
-        self._persons.clear()
-        try:
-            outcome = match(picture, self._tools.engine, self._matcher.asked, self._is_listed)
-        except UnfitPicture:
-            raise Unreadable(Reason.ENGINE) from None
         digest = hashlib.sha256(content).hexdigest()
-        added = self._tools.leads.add([self._lead(found, digest, one) for one in outcome.matches])
+        outcome = self._tools.twins.of(digest)
+        if outcome is None:
+            outcome = self._looked(content)
+            added = self._tools.leads.add([self._lead(found, digest, one) for one in outcome.matches])
+            tally.new += added.new
+            tally.known += added.known
+            tally.over += added.over
+            self._tools.twins.note(digest, outcome)
+        else:
+            tally.same += 1
+            tally.spared += 1 + outcome.searched
         tally.count(outcome)
-        tally.new += added.new
-        tally.known += added.known
-        tally.over += added.over
         facts = {"digest": digest, "faces": outcome.faces, "searched": outcome.searched}
         self._tools.ledger.note_done(
             found,
             self._matcher.matched_as,
             {**facts, "leads": len(outcome.matches), "run": self._matcher.run},
         )
+
+    def _looked(self, content: bytes) -> Outcome:
+        picture = pictures.read(content)
+        # Asked for anew with each photograph: who was withdrawn a moment ago is not looked for any more.
+        self._persons.clear()
+        try:
+            return match(picture, self._tools.engine, self._matcher.asked, self._is_listed)
+        except UnfitPicture:
+            raise Unreadable(Reason.ENGINE) from None
 
     def _is_listed(self, candidate: Candidate) -> bool:
         """Tell whether a face in the collection is one that its person is enrolled with, and is so still."""

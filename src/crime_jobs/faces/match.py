@@ -263,7 +263,9 @@ class Matching:
             "candidates_dropped": tally.dropped,
             "skipped": _plain(tally.skipped),
             "unreadable": _plain(tally.unreadable),
+            "same": tally.same,
             "calls": _plain(tally.calls),
+            "calls_spared": tally.spared,
             "usd": round(cost.usd(tally.calls, self._config.faces), 6),
             "threshold": planned.asked.threshold,
             "engine": planned.identity.name,
@@ -351,6 +353,11 @@ def remarks(reports: Sequence[dict[str, Any]]) -> list[str]:
     for one in reports:
         found += [f"Photographs not read: {count} {reason}." for reason, count in one["unreadable"].items()]
         found += [f"Faces not searched for: {count} {reason}." for reason, count in one["skipped"].items()]
+        if one["same"]:
+            found.append(
+                f"{one['same']} photographs are the same as another that nobody was found in: "
+                f"{one['calls_spared']} calls spared."
+            )
         if one["crowded"]:
             found.append(f"{one['crowded']} photographs may have more faces than the 100 that are told of.")
         if dropped := one["candidates_dropped"] + one["leads_over"]:
