@@ -10,12 +10,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
 
 HELP = "A table on a terminal, else JSON lines."
 
@@ -170,6 +173,30 @@ def progress() -> Iterator[Callable[[Progress], None]]:
                 )
 
         yield tell
+
+
+@contextmanager
+def bars() -> Iterator[Bars]:
+    """Show on stderr what is under way, on a terminal: what, since when, how far, and its field ``at``.
+
+    Yields
+    ------
+    rich.progress.Progress
+        Its console takes lines that stay.
+    """
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        BarColumn(bar_width=20),
+        TextColumn("{task.fields[at]}"),
+    )
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    with Bars(*columns, console=console, transient=True) as shown:
+        yield shown
 
 
 @contextmanager

@@ -131,7 +131,7 @@ def test_options_come_before_the_table() -> None:
 @pytest.mark.parametrize(
     ("table", "told"),
     [
-        ({"maximun": 3}, r"\[pune.cluster\] maximun"),
+        ({"maximun": 3}, "cluster.maximun"),
         ({"minimum": 5, "maximum": 2}, "minimum 5 is above maximum 2"),
         ({"core_type": "m7g.xlarge"}, "different architectures"),
         ({"release": "emr-6.15.0"}, "release"),

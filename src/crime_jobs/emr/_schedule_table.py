@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from crime_jobs import aws
 from crime_jobs.emr import _cron
 from crime_jobs.errors import WrongUsage
+from crime_jobs.model.sections import read_table
 
 if TYPE_CHECKING:
     from crime_jobs.settings import Settings
@@ -72,15 +73,9 @@ def table_of(settings: Settings) -> Table:
     WrongUsage
         Naming the key that is not known, has a wrong value or names another region.
     """
-    try:
-        table = Table.model_validate(settings.schedule)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise WrongUsage(
-            f"[{settings.env}.schedule] {where}: {first['msg']}.",
-            hint=f"It takes: {', '.join(Table.model_fields)}.",
-        ) from error
+    table = read_table(
+        Table, "schedule", settings.schedule, hint=f"It takes: {', '.join(Table.model_fields)}."
+    )
     for key in ("role", "dead_letter_queue", "topic", "machine_role", "key"):
         if value := getattr(table, key):
             aws.check_arn(value, settings, f"{key} of [{settings.env}.schedule]")

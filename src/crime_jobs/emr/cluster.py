@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from crime_jobs import aws
 from crime_jobs.emr import hue
@@ -16,6 +16,7 @@ from crime_jobs.emr._upload import Part, check_bucket, digest, upload
 from crime_jobs.emr.package import RELEASE
 from crime_jobs.errors import WrongUsage
 from crime_jobs.model.names import database_of
+from crime_jobs.model.sections import read_table
 
 if TYPE_CHECKING:
     from crime_jobs.settings import Settings
@@ -146,17 +147,8 @@ def spec_of(settings: Settings, **options: Any) -> ClusterSpec:
         Naming the key that is not known or has a wrong value.
     """
     given = {name: value for name, value in options.items() if value is not None}
-    try:
-        spec = ClusterSpec.model_validate({**settings.cluster, **given})
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise WrongUsage(
-            f"[{settings.env}.cluster] {where}: {first['msg'].removeprefix('Value error, ')}."
-            if where
-            else f"[{settings.env}.cluster]: {first['msg'].removeprefix('Value error, ')}.",
-            hint=f"It takes: {', '.join(ClusterSpec.model_fields)}.",
-        ) from error
+    takes = f"It takes: {', '.join(ClusterSpec.model_fields)}."
+    spec = read_table(ClusterSpec, "cluster", {**settings.cluster, **given}, hint=takes)
     for key in ("service_role", "instance_profile", "log_key"):
         value = getattr(spec, key)
         if value and value.startswith("arn:"):

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 from rich.console import Console, Group
 from rich.markup import escape
 from rich.panel import Panel
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from crime_jobs import output
 from crime_jobs.emr.logs import printable
 from crime_jobs.emr.runs import Phase
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
     from crime_jobs.emr.cause import Cause
     from crime_jobs.emr.runs import Status
     from crime_jobs.emr.submit import Tell, View
@@ -32,15 +34,7 @@ def live() -> Iterator[Tell]:
     callable
         Takes a `crime_jobs.emr.submit.View`.
     """
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        TimeElapsedColumn(),
-        BarColumn(bar_width=20),
-        TextColumn("{task.fields[at]}"),
-    )
-    with Progress(*columns, console=console, transient=True) as bars:
+    with output.bars() as bars:
         seen: dict[str, tuple[str, str]] = {}
         tasks: dict[str, TaskID] = {}
 
@@ -62,7 +56,7 @@ def live() -> Iterator[Tell]:
             if seen.get(run.id) != now:
                 state_changed = seen.get(run.id, ("", ""))[0] != view.status.state
                 seen[run.id] = now
-                if state_changed or not console.is_terminal:
+                if state_changed or not bars.console.is_terminal:
                     bars.console.print(_line(view.status, at))
 
         yield tell

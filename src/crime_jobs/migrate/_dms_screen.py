@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from crime_jobs import output
 from crime_jobs.migrate.statistics import BEFORE_LOAD, COMPLETED, FULL_LOAD
 
 if TYPE_CHECKING:
@@ -30,15 +29,7 @@ def live(doing: str) -> Iterator[Tell]:
     callable
         Takes a `crime_jobs.migrate._dms_watch.View`.
     """
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        TimeElapsedColumn(),
-        BarColumn(bar_width=20),
-        TextColumn("{task.fields[at]}"),
-    )
-    with Progress(*columns, console=console, transient=True) as bars:
+    with output.bars() as bars:
         bar = bars.add_task(escape(doing), total=None, at="")
         seen: dict[str, str] = {}
 

@@ -44,5 +44,6 @@ def read_table(
         return model.model_validate(table)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise WrongUsage(f"crime-jobs.toml: {name}.{where}: {first['msg']}.", hint=hint) from error
+        where = ".".join((name, *map(str, first["loc"])))
+        said = first["msg"].removeprefix("Value error, ")
+        raise WrongUsage(f"crime-jobs.toml: {where}: {said}.", hint=hint) from error
