@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from crime_jobs.faces._called import COLLECTION, collection_of
 from crime_jobs.faces.expiry import JOB, ExpireConfig
 from crime_jobs.faces.photographs import ENDS, UNREADABLE_DAYS
-from crime_jobs.faces.watchlist import COLLECTION, collection_of
 from crime_jobs.model.faces import SEALED_FOR, FaceSettings
 from tests.conftest import ROOT
 from tests.unit import permissions

@@ -20,7 +20,7 @@ from crime_jobs.budget import Bucket
 from crime_jobs.errors import JobFailed, WrongUsage
 from crime_jobs.faces import manifest as manifests
 from crime_jobs.faces import purpose as purposes
-from crime_jobs.faces._called import COLLECTION, check_name, collection_of
+from crime_jobs.faces._called import check_name, collection_of
 from crime_jobs.faces._enrolling import Enroller, Told, Wish
 from crime_jobs.faces._reconcile import Reconciled, reconcile
 from crime_jobs.faces.audit import Audit, Unexpected
@@ -32,8 +32,6 @@ from crime_jobs.model.faces import FaceSettings, Purpose, WatchList, person_id
 if TYPE_CHECKING:
     from crime_jobs.faces.engine import Identity
     from crime_jobs.settings import Settings
-
-__all__ = ["COLLECTION", "Enrolled", "Enrolling", "Plan", "check_name", "collection_of"]
 
 #: Calls of a photograph that is enrolled: its faces are counted, then the one is kept.
 CALLS = 2
