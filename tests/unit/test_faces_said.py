@@ -21,7 +21,7 @@ from crime_jobs.faces.engine import Engine
 from crime_jobs.faces.people import People, Person
 from crime_jobs.faces.pictures import Reason
 from crime_jobs.faces.watchlist import Enrolled
-from crime_jobs.model.faces import FaceSettings
+from crime_jobs.model.faces import FaceSettings, of
 from tests.conftest import ROOT
 
 SETTINGS = settings.load("local", {"region": "us-east-1"}, environ={}, folder=ROOT)
@@ -116,6 +116,12 @@ def test_who_was_taken_off_the_list_by_an_enrolment_is_told(capsys: pytest.Captu
     for off, told in ((0, False), (2, True)):
         _tell_done(Enrolled((Told(2, "enrolled"),), Reconciled(), {}, 0, 0, off), None)
         assert ("2 people were taken off the list: none of" in capsys.readouterr().err) is told
+
+
+def test_a_key_is_for_an_engine_of_ones_own() -> None:
+    with pytest.raises(WrongUsage, match=r"crime-jobs.toml: faces: .*AWS's engine takes no key of its own"):
+        of({"engine_secret": "crime-jobs/faces-matching"})
+    assert of({"engine": "on-premises", "engine_secret": "x"}).engine_secret == "x"
 
 
 def test_an_engine_that_is_down_is_told_of_soon(monkeypatch: pytest.MonkeyPatch) -> None:
