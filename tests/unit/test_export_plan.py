@@ -18,7 +18,7 @@ from crime_jobs.errors import BadInput, WrongUsage
 from crime_jobs.job import Job, Run
 from crime_jobs.jobs import _runner
 from crime_jobs.migrate import _place, export
-from crime_jobs.migrate._plan import ExportConfig, new_run, plan, rows, shipped_tables
+from crime_jobs.migrate._plan import ExportConfig, Planned, new_run, plan, rows, shipped_tables
 from crime_jobs.migrate._runlog import RunLog
 from crime_jobs.model import exports, legacy
 from crime_jobs.settings import Settings
@@ -220,6 +220,25 @@ def test_the_log_is_kept_where_the_option_or_the_setting_says(
         config = ExportConfig.model_validate(export.JOB.options_from(settings, given))
         export.Export(Run(session, str(tmp_path), str(tmp_path), settings), config)
     assert told == ["s3://from-settings", "s3://from-option"]
+
+
+def test_a_second_environments_export_lies_where_every_environments_jobs_look(tmp_path: Path) -> None:
+    folder = tmp_path / exports.run_folder("crime-districts", "r1")
+    folder.mkdir(parents=True)
+    whole = exports.Manifest(
+        table="pune-crime-districts", run="r1", via="scan", started="t", ended="t", key_schema=(), columns=(),
+        items=7, consistency="", files=(),
+    )  # fmt: skip
+    (folder / exports.MANIFEST).write_text(whole.model_dump_json())
+    settings = make_settings(tmp_path, tmp_path).model_copy(
+        update={"table_prefix": "pune-", "region": "us-east-1"}
+    )
+    config = ExportConfig.model_validate(export.JOB.options_from(settings, {"run": "r1"}))
+    session: Any = SimpleNamespace(sparkContext=None)
+    run = Run(session, str(tmp_path), str(tmp_path), settings)
+    table = Planned("pune-crime-districts", "arn", (("id", "HASH"),), 7, 1, 1)
+    assert export.Export(run, config)._export(table, None) == whole  # what is whole is not read again
+    assert run.reports[0]["folder"] == str(folder)
 
 
 def test_the_verb_takes_logs_and_whatever_else_the_job_does(monkeypatch: pytest.MonkeyPatch) -> None:
