@@ -14,12 +14,18 @@ import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
+from crime_harness.questions import WORKGROUP
+from crime_jobs.adhoc import ddl
+from crime_jobs.adhoc.asking import SqlSettings
+from crime_jobs.adhoc.athena import Athena
+from crime_jobs.adhoc.lake import LakeAsker
 from crime_jobs.model.aggregation import Aggregate
 from crime_jobs.model.fir_event import COLUMNS, SQL_COLUMNS, FirEvent
 from crime_jobs.model.streams import StreamSettings
@@ -342,6 +348,29 @@ def test_a_dry_run_says_what_would_be_and_does_nothing(place: Place) -> None:
     assert f"{place.stream.name}-history" in said
 
 
+def asked_of_both(place: Place) -> Iterator[list[dict[str, Any]]]:
+    """What Athena's table over Firehose's files says of today's, and of tomorrow's too; and the lake's own reading."""
+    today = datetime.now(UTC)
+    days = [f"{today - timedelta(days=1):%Y/%m/%d}", f"{today + timedelta(days=1):%Y/%m/%d}"]
+    question = (
+        "SELECT COUNT(DISTINCT fir_key) AS firs, COUNT(DISTINCT delivered_on) AS days FROM firs "
+        f"WHERE delivered_on BETWEEN '{days[0]}' AND '{days[1]}'"
+    )
+    database = f"test_{place.prefix.replace('-', '_')}"
+    sql = SqlSettings(workgroup=WORKGROUP, database=database)
+    athena, lake = Athena(place.settings, sql), LakeAsker("", place.stream.history)
+    names = {"database": database, "history": place.stream.history, "lake": "s3://crime-lake"}
+    try:
+        for statement in (ddl.database_ddl(), ddl.firs_table()):
+            athena.run(ddl.filled(statement, **names))
+        for asker in (athena, lake):
+            yield asker.ask(question).table().to_pylist()
+        athena.run("DROP TABLE firs")
+    finally:
+        athena.close()
+        lake.close()
+
+
 def test_what_firehose_writes_of_single_and_aggregated_records_is_loaded(
     stack: Stack, tmp_path: Path
 ) -> None:
@@ -367,11 +396,13 @@ def test_what_firehose_writes_of_single_and_aggregated_records_is_loaded(
         alone = [(one.partition_key, one.to_bytes()) for one in firs(1, 4)]
         for key, data in [*alone, aggregate.entry()]:
             kinesis.put_record(StreamName=place.stream.name, PartitionKey=key, Data=data)
-        history, deadline = place.history, time.monotonic() + 60
+        history, deadline = place.history, time.monotonic() + 180
         while len(place.keys()) < 20 and time.monotonic() < deadline:
             history.load()
             time.sleep(0.3)
         assert place.keys() == [one.fir_key for one in firs(1, 21)]
+        for rows in asked_of_both(place):
+            assert rows == [{"firs": 20, "days": 1}]
     finally:
         firehose.delete_delivery_stream(DeliveryStreamName=name)
         kinesis.delete_stream(StreamName=place.stream.name)
