@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PIL import Image
 
 from crime_jobs.errors import AwsRefused, BadInput
@@ -257,3 +258,47 @@ class Browser:
             return Said(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
         finally:
             connection.close()
+
+
+JSON = {"Accept": "application/json"}
+
+
+def two_wait() -> Memory:
+    """A person on the list and two leads that wait."""
+    memory = Memory()
+    person = memory.enrol()
+    memory.find(person, 0)
+    memory.find(person, 9)
+    return memory
+
+
+@pytest.fixture
+def memory() -> Memory:
+    return two_wait()
+
+
+@contextmanager
+def entered(memory: Memory, who: str = WHO, told: list[str] | None = None) -> Iterator[Browser]:
+    with serving(desk_of(memory, who), told) as page:
+        browser = Browser(page)
+        assert browser.enter().status == 200
+        yield browser
+
+
+@pytest.fixture
+def browser(memory: Memory) -> Iterator[Browser]:
+    with entered(memory) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def standing() -> Iterator[tuple[Browser, Memory]]:
+    """A page for all tests that change nothing: its leads go on waiting."""
+    memory = two_wait()
+    with entered(memory) as browser:
+        yield browser, memory
+        assert len(leads_of(memory)) == 2
+
+
+def leads_of(memory: Memory) -> list[str]:
+    return list(memory.ids("missing"))

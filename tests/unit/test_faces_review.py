@@ -1,4 +1,4 @@
-"""The review page as HTTP: who gets in, what goes out, and what a decision leaves behind."""
+"""The review page as HTTP: what is shown, what a decision leaves behind, and what goes wrong."""
 
 from __future__ import annotations
 
@@ -8,246 +8,38 @@ import logging
 import re
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from importlib.resources import files
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
-from crime_jobs.errors import BadInput, WrongUsage
-from crime_jobs.faces import _lead_items as items
-from crime_jobs.faces import _lead_requests as requests
-from crime_jobs.faces import decisions, listing
+from crime_jobs.errors import WrongUsage
 from crime_jobs.faces._rows import State
 from crime_jobs.faces.pictures import Reason
 from crime_jobs.faces.review import command
-from crime_jobs.faces.review.photographs import Photographs, Shown
 from crime_jobs.faces.review.serve import Page
-from crime_jobs.model.faces import Box, Candidate, Lead, Purpose, Seen
 from tests.unit.faces_desk import (
     CANARIES,
+    JSON,
     OTHER,
     WHO,
     Browser,
     Memory,
     Notes,
+    browser,
     desk_of,
+    entered,
     jpeg,
-    mirrored,
+    leads_of,
+    memory,
     serving,
+    standing,
 )
 
-JSON = {"Accept": "application/json"}
-
-
-def two_wait() -> Memory:
-    """A person on the list and two leads that wait."""
-    memory = Memory()
-    person = memory.enrol()
-    memory.find(person, 0)
-    memory.find(person, 9)
-    return memory
-
-
-@pytest.fixture
-def memory() -> Memory:
-    return two_wait()
-
-
-@contextmanager
-def entered(memory: Memory, who: str = WHO, told: list[str] | None = None) -> Iterator[Browser]:
-    with serving(desk_of(memory, who), told) as page:
-        browser = Browser(page)
-        assert browser.enter().status == 200
-        yield browser
-
-
-@pytest.fixture
-def browser(memory: Memory) -> Iterator[Browser]:
-    with entered(memory) as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def standing() -> Iterator[tuple[Browser, Memory]]:
-    """A page for all tests that change nothing: its leads go on waiting."""
-    memory = two_wait()
-    with entered(memory) as browser:
-        yield browser, memory
-        assert len(leads_of(memory)) == 2
-
-
-def leads_of(memory: Memory) -> list[str]:
-    return list(memory.ids("missing"))
-
-
-# Who gets in.
-
-
-def test_the_address_opens_one_browser_once(memory: Memory) -> None:
-    with serving(desk_of(memory)) as page:
-        first, second = Browser(page), Browser(page)
-        assert first.get("/open?token=guessed").status == 403
-        assert first.get(f"{first.room}/").status == 403
-        said = first.enter()
-        assert said.status == 200
-        cookie = said.headers["set-cookie"]
-        assert "HttpOnly" in cookie
-        assert "samesite=strict" in cookie.lower()
-        assert f"Path={first.room}/" in cookie
-        assert page.session.token not in said.text + str(said.headers)
-        assert second.enter().status == 403
-        assert second.cookie == ""
-        assert first.get(f"{first.room}/").status == 303
-        # Who knows the path has nothing without the cookie.
-        assert second.get(f"{first.room}/").status == 403
-        second.cookie = "x" * len(first.cookie)
-        assert second.get(f"{first.room}/lead/{leads_of(memory)[0]}").status == 403
-
-
-def test_a_look_at_the_head_does_not_use_up_the_address(memory: Memory) -> None:
-    with serving(desk_of(memory)) as page:
-        browser = Browser(page)
-        token = page.session.token
-        browser.get(f"/open?token={token}", method="HEAD")
-        assert browser.enter().status == 200
-
-
-def test_a_photograph_that_could_not_be_shown_is_tried_again(memory: Memory) -> None:
-    lead = memory.leads[leads_of(memory)[0]]
-    there = memory.objects[lead.places[0]]
-    memory.objects[lead.places[0]] = Reason.DENIED
-    desk = desk_of(memory)
-    assert not desk.look(lead.lead_id).is_whole
-    memory.objects[lead.places[0]] = there
-    assert desk.look(lead.lead_id).is_whole
-    assert [line[1] for line in memory.lines] == ["viewed"]
-    desk.decide(lead.lead_id, True, decisions.reason(True, "marks-agree", "the same mole at the brow"))
-
-
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:80", "", "[::1]", "0.0.0.0:80"])
-def test_another_name_for_this_machine_is_refused(standing: tuple[Browser, Memory], host: str) -> None:
-    """DNS rebinding: a page of elsewhere whose name has come to mean this machine."""
-    browser, _ = standing
-    said = browser.get(f"{browser.room}/", {"Host": host})
-    assert said.status == 400
-    assert CANARIES[2] not in said.text
-
-
-def test_the_other_end_of_a_tunnel_may_have_another_port(standing: tuple[Browser, Memory]) -> None:
-    browser, _ = standing
-    assert browser.get(f"{browser.room}/", {"Host": "localhost:9999"}).status == 303
-
-
-@pytest.mark.parametrize("site", ["cross-site", "same-site"])
-def test_what_another_page_asks_for_is_refused(standing: tuple[Browser, Memory], site: str) -> None:
-    browser, memory = standing
-    lead = leads_of(memory)[0]
-    browser.get(f"{browser.room}/lead/{lead}")
-    for path in (f"{browser.room}/", f"{browser.room}/lead/{lead}/photograph.jpg"):
-        assert browser.get(path, {"Sec-Fetch-Site": site}).status == 403
-    assert browser.get(f"{browser.room}/lead/{lead}/photograph.jpg").status == 200
-
-
-@pytest.mark.parametrize(
-    ("headers", "form"),
-    [
-        ({"Origin": "http://evil.example"}, {}),
-        ({"Origin": "null"}, {}),
-        ({"Origin": ""}, {}),
-        ({"Origin": "https://127.0.0.1"}, {}),
-        ({"Sec-Fetch-Site": "cross-site"}, {}),
-        ({}, {"form": ""}),
-        ({}, {"form": "guessed"}),
-    ],
-)
-def test_a_form_of_elsewhere_decides_nothing(
-    standing: tuple[Browser, Memory], headers: dict[str, str], form: dict[str, str]
-) -> None:
-    browser, memory = standing
-    lead = leads_of(memory)[0]
-    browser.get(f"{browser.room}/lead/{lead}")
-    assert browser.decide(lead, headers, **form).status == 403
-    assert memory.leads[lead].state == "pending"
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/assets/../web.py",
-        "/assets/..%2fweb.py",
-        "/assets/%2e%2e/web.py",
-        "/assets/lead.html.j2",
-        "/assets//etc/passwd",
-        "//etc/passwd",
-        "/lead/x",
-    ],
-)
-def test_paths_lead_nowhere_but_to_the_page(standing: tuple[Browser, Memory], path: str) -> None:
-    browser, _ = standing
-    for tried in (path, browser.room + path):
-        said = browser.get(tried)
-        assert said.status in (403, 404)
-        assert b"root:" not in said.body
-        assert b"import" not in said.body
-
-
-@pytest.mark.parametrize("lead", ["x", "0" * 32, "%00", "a" * 5000, "..%2f..%2fetc", "<script>"])
-def test_an_id_that_is_none_is_refused_in_words(standing: tuple[Browser, Memory], lead: str) -> None:
-    browser, _ = standing
-    for path in (f"/lead/{lead}", f"/lead/{lead}/photograph.jpg"):
-        said = browser.get(browser.room + path)
-        assert said.status == 404
-        assert "<script>" not in said.text
-
-
-def test_other_methods_are_refused(standing: tuple[Browser, Memory]) -> None:
-    browser, memory = standing
-    lead = leads_of(memory)[0]
-    for method, path in (("GET", f"/lead/{lead}/decision"), ("POST", "/"), ("DELETE", f"/lead/{lead}")):
-        assert browser.get(browser.room + path, method=method).status == 405
-
-
-def test_every_answer_carries_the_rules(standing: tuple[Browser, Memory]) -> None:
-    browser, memory = standing
-    lead = leads_of(memory)[0]
-    paths = ["/", "/assets/review.js", "/open", "/nothing", f"{browser.room}/", f"{browser.room}/lead/{lead}"]
-    paths.append(f"{browser.room}/lead/{lead}/photograph.jpg")
-    for said in [*map(browser.get, paths), browser.get("/", {"Host": "evil.example"})]:
-        policy = said.headers["content-security-policy"]
-        assert policy.startswith("default-src 'none'")
-        assert "unsafe" not in policy
-        assert "http" not in policy
-        assert "frame-ancestors 'none'" in policy
-        assert said.headers["cache-control"] == "no-store"
-        assert said.headers["referrer-policy"] == "same-origin"
-        assert said.headers["x-content-type-options"] == "nosniff"
-        assert said.headers["cross-origin-resource-policy"] == "same-origin"
-        assert "access-control-allow-origin" not in said.headers
-        assert "server" not in said.headers
-
-
-def test_the_page_has_nothing_inline_and_nothing_of_elsewhere(standing: tuple[Browser, Memory]) -> None:
-    browser, memory = standing
-    text = browser.get(f"{browser.room}/lead/{leads_of(memory)[0]}").text
-    assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=", text)
-    assert not re.search(r"(src|href|action)=\"(?!/|#)", text)
-    assets = files("crime_jobs.faces.review") / "assets"
-    for name in ("review.js", "review.css"):
-        assert "//" not in re.sub(r"//[^\n]*\n|/\*.*?\*/", "\n", (assets / name).read_text("utf-8"))
-
-
-def test_it_listens_on_this_machine_alone(memory: Memory) -> None:
-    with serving(desk_of(memory)) as page:
-        assert page._listening.getsockname()[0] == "127.0.0.1"
-        with pytest.raises(WrongUsage, match=f"Port {page.port} is in use"):
-            Page(desk_of(memory), page.port)
+__all__ = ["browser", "memory", "standing"]
 
 
 # What is shown.
@@ -626,142 +418,3 @@ def test_what_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch, memory: 
     with pytest.raises(WrongUsage, match="no_such_package") as raised:
         run_review(monkeypatch, memory, "", False)
     assert raised.value.hint == "pip install 'crime-jobs[faces]'"
-
-
-# The parts.
-
-
-def test_photographs_of_a_folder_of_this_machine(tmp_path: Any) -> None:
-    store = Photographs.__new__(Photographs)
-    path = tmp_path / "a picture.jpg"
-    path.write_bytes(b"content")
-    assert store.fetch(path.as_uri()) == b"content"
-    with pytest.raises(Exception, match="gone"):
-        store.fetch((tmp_path / "none.jpg").as_uri())
-
-
-def test_a_reason_is_one_line_and_its_code_may_be_noted() -> None:
-    said = decisions.reason(True, "marks-agree", "  a scar\r\n above\x00 the\x1b[31m ear ")
-    assert said == "marks-agree: a scar above the [31m ear"
-    assert decisions.code_of(said) == "marks-agree"
-    assert decisions.code_of("Collins: nonsense") == "other"
-    with pytest.raises(WrongUsage, match="at least 10 characters"):
-        decisions.reason(True, "other", "\u200d\u200c" * 20)
-    # Joiners are part of how words are written; what turns the direction of writing is not.
-    assert (
-        decisions.reason(False, "other", "\u0d28\u0d4d\u200d" * 5 + "\u202e")
-        == "other: " + "\u0d28\u0d4d\u200d" * 5
-    )
-
-
-@given(st.booleans(), st.text(), st.text())
-def test_no_text_breaks_a_reason(confirmed: bool, code: str, words: str) -> None:
-    try:
-        said = decisions.reason(confirmed, code if code else "other", words)
-    except WrongUsage:
-        return
-    assert said.replace("\u200c", "").replace("\u200d", "").isprintable()
-    assert "\n" not in said
-    assert decisions.code_of(said) in decisions.USUAL[confirmed]
-
-
-class Plain:
-    """Seals nothing, and holds what is sealed to what it is about."""
-
-    def seal(self, subject: str, content: bytes) -> str:
-        return f"{subject}|{content.decode()}"
-
-    def unseal(self, subject: str, sealed: str) -> bytes:
-        about, _, content = sealed.partition("|")
-        if about != subject:
-            raise BadInput("It is about something else.")
-        return content.encode()
-
-
-SHARE = st.floats(-1, 2, allow_nan=False)
-WIDE = st.floats(0.001, 2)
-PERCENT = st.floats(0, 100).map(lambda share: round(share, 9))
-
-
-@given(
-    st.builds(
-        Lead,
-        lead_id=st.from_regex(r"\A[0-9a-f]{32}\Z"),
-        watch_list=st.just("missing"),
-        purpose=st.sampled_from(Purpose),
-        photograph=st.just("p"),
-        places=st.lists(st.text(), max_size=3).map(tuple),
-        seen=st.builds(
-            Seen,
-            box=st.builds(Box, left=SHARE, top=SHARE, width=WIDE, height=WIDE),
-            confidence=PERCENT,
-            brightness=PERCENT,
-            sharpness=PERCENT,
-        ),
-        candidate=st.builds(Candidate, face_id=st.just("f"), person_id=st.just("q"), similarity=PERCENT),
-        candidate_place=st.text(),
-        threshold=PERCENT,
-        engine=st.just("dlib"),
-        engine_version=st.just("1"),
-        run=st.just("run"),
-        found_at=st.datetimes(datetime(2020, 1, 1), timezones=st.just(UTC)),
-        state=st.just("pending"),
-        decided_by=st.none(),
-        decided_at=st.none(),
-        reason=st.none(),
-    )
-)
-def test_a_lead_comes_back_from_its_item(lead: Lead) -> None:
-    item = items.written(lead, Plain())
-    assert items.lead_of(item, Plain()) == lead
-    told = {name: value for name, value in item.items() if name != "sealed"}
-    assert not any(place and place in repr(told) for place in ("s3://", *lead.places[1:2]) if len(place) > 3)
-    assert float(item["similarity"]["N"]) == lead.candidate.similarity
-
-
-def test_what_is_sealed_for_one_lead_is_not_opened_as_anothers(memory: Memory) -> None:
-    one, two = (memory.leads[lead] for lead in leads_of(memory))
-    item = items.written(one, Plain())
-    with pytest.raises(BadInput):
-        items.lead_of(item | {"lead_id": {"S": two.lead_id}}, Plain())
-    with pytest.raises(BadInput, match="can't be read: KeyError"):
-        items.lead_of({"lead_id": {"S": one.lead_id}}, Plain())
-
-
-def test_a_decision_is_held_against_a_pending_lead_and_an_active_person(memory: Memory) -> None:
-    lead = memory.leads[leads_of(memory)[0]]
-    check = requests.enrolled(lead, "face_people")["ConditionCheck"]
-    assert check["Key"] == {
-        "watch_list": {"S": "missing"},
-        "person_id": {"S": lead.candidate.person_id},
-    }
-    assert check["ConditionExpression"] == "#state = :active AND expires >= :today"
-    change = requests.decided(
-        lead, "face_leads", "confirmed", who=WHO, at=datetime.now(UTC), sealed_reason="x"
-    )["Update"]
-    assert change["ConditionExpression"] == "#state = :pending"
-    assert change["ExpressionAttributeValues"][":queue"] == {"S": "missing#confirmed"}
-
-
-def test_rows_of_pending_leads_say_nothing_of_places(memory: Memory) -> None:
-    lead = memory.leads[leads_of(memory)[0]]
-    assert set(listing.row(lead)) == {"lead", "person", "similarity", "found_at", "state"}
-    decided = lead.model_copy(
-        update={
-            "state": "confirmed",
-            "decided_by": WHO,
-            "decided_at": datetime.now(UTC),
-            "reason": "other: …",
-        }
-    )
-    assert listing.row(decided)["photographs"] == list(lead.places)
-    assert listing.row(decided)["decided_by"] == WHO
-
-
-def test_a_whole_photograph_is_made_smaller_and_its_face_larger(memory: Memory) -> None:
-    desk = desk_of(memory)
-    view = desk.look(leads_of(memory)[0])
-    assert isinstance(view.photograph, Shown)
-    assert (view.photograph.width, view.photograph.height) == (512, 512)
-    assert view.photograph.face is not None
-    assert view.photograph.whole != mirrored()
