@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 from crime_jobs import settings as settings_module
-from crime_jobs.emr import work
 from crime_jobs.errors import AwsRefused, BadInput, WrongUsage
 from crime_jobs.faces import _keys
 from crime_jobs.faces.engine import Engine
+from crime_jobs.faces.match import JOB
 from crime_jobs.faces.withdraw import Withdrawal
 from crime_jobs.model.faces import FaceSettings
 from tests.localstack.conftest import Stack
@@ -94,7 +94,7 @@ def session(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def test_a_roles_session_enrols_and_matches_and_the_key_is_nowhere_but_there(session: Session) -> None:
-    """Driver and executors: the job is one of Spark, with its event log; what is sent to EMR is looked at too."""
+    """Driver and executors: the job is one of Spark, with its event log; what a step of EMR is told is looked at."""
     room, engine = session.room, session.engine
     room.enrol({"MP/1": {"a.jpg": file(head())}, "MP/2": {"b.jpg": file(head(), quality=60)}})
     place = room.put("camera/one.jpg", file(head(), quality=70))
@@ -109,10 +109,9 @@ def test_a_roles_session_enrols_and_matches_and_the_key_is_nowhere_but_there(ses
     assert {("engine_secret", "SearchFacesByImage"), ("engine_write_secret", "IndexFaces")} <= asked
     assert ("engine_write_secret", "DeleteFaces") in asked
     assert not {"SearchFacesByImage"} & {op for client, op in asked if client == "engine_write_secret"}
-    own = settings_module.load("own", {"lake": "s3://lake"}, environ={}, folder=session.folder)
-    words = [f"--set={name}={value}" for name, value in room.options().items() if name != "faces"]
-    (found,) = work.parse(["match_faces", *(part for w in words for part in w.split("=", 1))], own)
-    step = work._entry_arguments(found, own, None)
+    own = settings_module.load("own", {}, environ={}, folder=session.folder)
+    told = {name: str(value) for name, value in room.options().items() if name != "faces"}
+    step = JOB.options_from(own, told).values()
     assert any(room.faces.engine_secret in word for word in step)
     events = [path.read_text() for path in (session.folder / "events").iterdir()]
     assert "SparkListenerTaskEnd" in "".join(events)
