@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from crime_jobs.adhoc.quicksight import settings as quicksight
+from crime_jobs.cloud import outputs as outputs_module
 from crime_jobs.cloud import stacks
 from crime_jobs.cloud.stacks_template import Document, load
 from crime_jobs.errors import WrongUsage
@@ -87,6 +89,26 @@ class Environment:
             parameters = {name: parameter["Default"] for name, parameter in given.items()} | values
             parameters["CertificateUri"] = f"s3://certificates-of-{self.env}/emr.zip"
             Stack(self, stream.name, template.document, parameters).work_out()
+        document = load("quicksight").document
+        defaults = {name: one.get("Default", "given") for name, one in document["Parameters"].items()}
+        Stack(self, "quicksight", document, defaults | self._quicksight()).work_out()
+
+    def _quicksight(self) -> dict[str, Any]:
+        """What `crime-jobs quicksight deploy` gives its template, as far as it tells environments apart."""
+        section = outputs_module.section(self.outputs)
+        sql, storage = section["sql"], self.outputs["storage"]
+        settings = make_settings("s3://a/b", "s3://c/d")
+        told = quicksight.of(settings.model_copy(update={"deploy": {"name": self.name}}))
+        return {
+            "Name": told.name,
+            "Workgroup": sql["workgroup"],
+            "Database": sql["database"],
+            "LakeBucket": storage["LakeBucket"],
+            "HistoryBucket": self.outputs["firs"]["BucketName"],
+            "ResultsBucket": f"{self.name}-{self.env}-questions-{ACCOUNT}",
+            "FilesBucket": self.outputs["emr"]["ArtifactsBucketName"],
+            "KeyArns": [storage["DataKeyArn"], self.outputs["firs"]["KeyArn"]],
+        }
 
 
 @dataclass
@@ -112,6 +134,12 @@ class Stack:
         kind, properties = resource["Type"], resource.get("Properties", {})
         if kind not in NOT_MADE:
             named = {"Name", *NAMES} & properties.keys()
+            if kind.startswith("AWS::QuickSight::"):  # whose names are titles
+                named = {
+                    one
+                    for one in properties
+                    if one.endswith("Id") and one not in ("AwsAccountId", "BaseThemeId")
+                }
             named |= {"BudgetName"} & properties.get("Budget", {}).keys()
             for one in named:
                 within = properties.get("Budget", properties)
@@ -284,9 +312,7 @@ def test_the_first_environments_names_are_those_that_the_jobs_expect() -> None:
 
 
 def test_the_second_environments_names_become_its_settings() -> None:
-    from crime_jobs.cloud import outputs
-
-    section = outputs.section(Environment("pune", "pune").outputs)
+    section = outputs_module.section(Environment("pune", "pune").outputs)
     assert section["sql"] == {"workgroup": "pune-crime", "database": "pune_crime"}
     assert (section["ledger"], section["table_prefix"]) == ("pune-crime-jobs-migrations", "pune-")
     assert section["stream"]["events_table"] == "pune-fir_events"
