@@ -62,6 +62,7 @@ def server(places: Places, installed: Installed, localstack: int) -> Server:
         *("--localstack", f"http://127.0.0.1:{localstack}"),
         *("--state", str(files(places))),
         *("--class-path", class_path_of(*installed.spark_jars)),
+        f"--java-options={installed.step_options}",
         *("--oracle-url", oracle.url(oracle.port_of(localstack))),
         *(("--aws", str(aws)) if aws.is_file() else ()),
     ]

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from crime_harness import maven
+from crime_harness import class_sharing, maven
 from crime_harness.files import make_once, only_one
 from crime_harness.places import HERE, Places, constraints, digest, jars, pinned
 from crime_harness.shell import run
@@ -36,6 +36,8 @@ class Installed:
         The tools.
     kinesis, dynamodb, jsonata, s3a, oracle
         Folders of the helpers, of Spark's S3A jars and of the jars that read the old Oracle.
+    step_options
+        Options with which the Java of an engine's step starts sooner.
     """
 
     java: Java
@@ -45,6 +47,7 @@ class Installed:
     jsonata: Path
     s3a: Path
     oracle: Path
+    step_options: str = ""
 
     @property
     def spark_jars(self) -> tuple[Path, Path]:
@@ -91,12 +94,13 @@ def install(places: Places, steps: Steps) -> Installed:
         jsonata = start("JSONata", lambda: _jars("jsonata", places, java, log))
         s3a = start("S3A for Spark", lambda: s3a_jars(places, java, log))
         oracle = start("H2 and Oracle's driver", lambda: _jars("oracle", places, java, log))
+        classes = pool.submit(steps.do, "Spark's classes for steps", class_sharing.options)
         node = steps.do("Node", lambda: find_node(places, log))
         kinesis = start("kinesis-mock", lambda: _kinesis(places, node, log))
         venv.result()
         dynamodb = steps.do("DynamoDB Local", lambda: _dynamodb(places, helpers.result(), java, log))
         others = (jsonata.result(), s3a.result(), oracle.result())
-        return Installed(java, node, kinesis.result(), dynamodb, *others)
+        return Installed(java, node, kinesis.result(), dynamodb, *others, classes.result())
 
 
 def s3a_jars(places: Places, java: Java, log: Path) -> Path:

@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("--localstack", required=True, help="address of LocalStack")
     parser.add_argument("--state", type=Path, required=True, help="folder of clusters and applications")
     parser.add_argument("--class-path", required=True, help="jars with which Spark reads S3")
+    parser.add_argument("--java-options", default="", help="with which a step's Java starts sooner")
     parser.add_argument("--aws", type=Path, help="the aws command, if there is one")
     parser.add_argument(
         "--oracle-url", type=check_url, help="JDBC URL of what stands for Oracle, if anything"
@@ -50,6 +51,7 @@ def main() -> None:
         Path(spark.origin).parent,
         find_java_home(),
         given.aws,
+        given.java_options,
     )
     given.state.mkdir(parents=True, exist_ok=True)
     control, catalog = Control(), Catalog()

@@ -7,6 +7,8 @@ AWS settings that lead to LocalStack and to the engines. What a step brings alon
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 import threading
@@ -32,6 +34,18 @@ SERVICES = (
 )
 
 
+#: Spark's launcher puts the configuration first, before Spark's own jars, in which nothing has such a name.
+_JAVA = """#!/bin/sh
+if [ "$1" = -cp ]; then
+    case $2 in "$SPARK_CONF_DIR"/:*)
+        classes=${{2#"$SPARK_CONF_DIR"/:}}; shift 2
+        set -- -cp "$classes:$SPARK_CONF_DIR/" "$@" ;;
+    esac
+fi
+exec {java} "$@"
+"""
+
+
 @dataclass(frozen=True)
 class Node:
     """Where processes run.
@@ -50,6 +64,8 @@ class Node:
         A Java that Spark runs on; ``None`` where the ``java`` on PATH serves.
     aws
         The ``aws`` command, ``None`` where there is none.
+    java_options
+        Options with which Spark's Java takes its classes from an archive.
     """
 
     state: Path
@@ -59,6 +75,7 @@ class Node:
     spark_home: Path
     java_home: str | None = None
     aws: Path | None = None
+    java_options: str = ""
     storage: Storage = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
@@ -83,6 +100,7 @@ class Node:
                 env={"PATH": os.defpath},
             )
             (self.state / "home").mkdir(exist_ok=True)
+            self._make_java()
             programs = {"pyspark": "pyspark", "spark-sql": "spark-sql", "spark-submit": "spark-submit"}
             if self.aws:
                 (self.bin / "aws").symlink_to(self.aws)
@@ -90,6 +108,25 @@ class Node:
                 script = self.bin / name
                 script.write_text(f'#!/bin/sh\nexec "$SPARK_HOME/bin/{program}" "$@"\n', encoding="utf-8")
                 script.chmod(0o755)
+
+    def _make_java(self) -> None:
+        """Make a Java that has the configuration's folder last on its class path: sharing needs that."""
+        if not self.java_options:
+            return
+        home = self.java_home or os.environ.get("JAVA_HOME")
+        java = Path(home) / "bin" / "java" if home else Path(shutil.which("java") or "java")
+        real = java.resolve().parent
+        (self._java / "bin").mkdir(parents=True)
+        for place in (*real.parent.iterdir(), *real.iterdir()):
+            if place not in (real, real / "java"):
+                (self._java / place.relative_to(real.parent)).symlink_to(place)
+        script = self._java / "bin" / "java"
+        script.write_text(_JAVA.format(java=shlex.quote(str(real / "java"))), encoding="utf-8")
+        script.chmod(0o755)
+
+    @property
+    def _java(self) -> Path:
+        return self.state / "node" / "java"
 
     def environ(self, region: str, tmp: Path) -> dict[str, str]:
         """Return the environment of a process on the node.
@@ -106,6 +143,7 @@ class Node:
         dict
         """
         tmp.mkdir(parents=True, exist_ok=True)
+        home = str(self._java) if self.java_options else self.java_home or os.environ.get("JAVA_HOME")
         java = [str(Path(self.java_home) / "bin")] if self.java_home else []
         path = [str(self.bin), *java, os.environ.get("PATH", os.defpath)]
         found = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
@@ -130,6 +168,6 @@ class Node:
             "AWS_EC2_METADATA_DISABLED": "true",
             **CREDENTIALS,
         }
-        if home := self.java_home or os.environ.get("JAVA_HOME"):
+        if home:
             found["JAVA_HOME"] = home
         return found

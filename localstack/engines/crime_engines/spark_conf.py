@@ -148,7 +148,8 @@ def base_properties(node: Node, home: Path) -> dict[str, str]:
         # Of itself it has room for 48 MB of code, which ten jobs in one session fill.
         "spark.driver.defaultJavaOptions": (
             f"-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -Djava.io.tmpdir={home / 'tmp'}"
-        ),
+            f" {node.java_options}"
+        ).strip(),
         "spark.sql.warehouse.dir": (home / "warehouse").as_uri(),
         "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
         "spark.hadoop.fs.s3n.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
