@@ -1,6 +1,6 @@
 """A run that does nothing but be recorded, told what to do by lines on its stdin.
 
-Not a test: `tests.localstack.test_migrate_runs` starts it, as a process of its own that can be killed.
+Not a test: `tests.localstack.recorded_world` starts it, as a process of its own that can be killed.
 """
 
 from __future__ import annotations
