@@ -23,6 +23,7 @@ VARIABLES = {"aws:userid": "AROAEXAMPLE:task", "aws:PrincipalAccount": ACCOUNT}
 ALWAYS = {
     "aws:requestedregion": REGION,
     "aws:principalaccount": ACCOUNT,
+    "aws:resourceaccount": ACCOUNT,
     "aws:securetransport": "true",
 }
 

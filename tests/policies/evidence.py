@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import ROOT
-from tests.policies import operations, resolving, tasks
+from tests.policies import making, operations, places, resolving, tasks
 from tests.policies.evaluator import Call
 
 FOLDER = ROOT / "tests/data/calls"
@@ -39,9 +39,22 @@ IN_TESTS = (
     (r".*", r"prefix", r"crime-faces/.*\bwatch\b.*", "crime-faces/watch/~"),
     (r"enroller", r"object", r".*", "crime-faces/watch/~"),
     (r"matcher|reviewer", r"object|prefix", r"crime-faces/.*", "crime-faces/photographs/~"),
+    # A deployed environment of a test has a bucket of its own.
+    (
+        r"enroller|matcher",
+        r"object|prefix",
+        r"[a-z0-9-]+-faces-~/(watch|photographs)/.*",
+        r"crime-faces/\1/~",
+    ),
+    (r"enroller|matcher", r"bucket", r"[a-z0-9-]+-faces-~", "crime-faces"),
     (r"matcher", r"SecretId", r".*", "engine-reads"),
     (r"enroller|custodian", r"SecretId", r".*", "engine-writes"),
-    (r"submitter.*|cluster keeper", r"object|prefix", r"(\{(?:artifacts|logs)\}/).*", r"\1~"),
+    (
+        r"submitter.*|cluster keeper|scheduler|packager|publisher",
+        r"object|prefix",
+        r"(\{(?:artifacts|logs)\}/).*",
+        r"\1~",
+    ),
     # A migration's own table keeps its name; those that are moved are called as their mapping says.
     (r"migration", r".*TableName|RequestItems", r"(?!crime-jobs-).*", "crime-moved"),
     (r"migration", r"TableArn", r"(.*:table/)[^/]*(.*)", r"\1crime-moved\2"),
@@ -89,28 +102,36 @@ def read(folder: Path) -> Iterator[dict[str, Any]]:
             if tasks.is_the_guards(said, said["via"]):
                 continue
             task = tasks.task(said["via"], said["made"])
-            if task in tasks.PEOPLE or task == tasks.NOBODY or tasks.is_nobodys(said["via"], said["made"]):
+            if task == tasks.NOBODY or tasks.is_nobodys(said["via"], said["made"]):
                 continue
             whose = task or f"nobody's: {' > '.join([*said['made'], *said['via']][-4:])}"
             call = {
                 "task": whose,
                 "service": said["service"],
                 "operation": said["operation"],
-                "names": {
-                    name: sorted({_canonical(whose, name, value) for value in values})
-                    for name, values in said["names"].items()
-                    if name == "tagged"
-                    or (
-                        said["service"] not in IDS_ALONE
-                        and name not in BESIDE
-                        and not name.endswith(".Prefix")
-                    )
-                },
+                "names": {} if tasks.is_by_kind(task, said["service"]) else _names(whose, said),
             }
             key = json.dumps(call, sort_keys=True)
             if key not in seen:
                 seen.add(key)
                 yield call
+
+
+def _names(task: str, said: Mapping[str, Any]) -> dict[str, list[str]]:
+    """What a call names, in words that say the same in every run."""
+    by_id = said["service"] in IDS_ALONE
+    return {
+        name: sorted({_canonical(task, name, value) for value in values})
+        for name, values in said["names"].items()
+        if name == "tagged" or not (by_id or name in BESIDE or name.endswith(".Prefix"))
+    }
+
+
+def calls(said: Mapping[str, Any]) -> tuple[Call, ...]:
+    """What IAM is asked when a call is made that was recorded."""
+    if tasks.is_by_kind(said["task"], said["service"]):
+        return places.calls(said["service"], said["operation"])
+    return operations.calls(said["service"], said["operation"], said["names"])
 
 
 def _canonical(task: str, parameter: str, value: str) -> str:
@@ -133,7 +154,7 @@ def recorded() -> tuple[Evidence, ...]:
     return tuple(
         Evidence(said["task"], f"{said['service']} {said['operation']} {said['names']}", call, recorded=True)
         for said in json.loads(RECORDED.read_text())
-        for call in operations.calls(said["service"], said["operation"], said["names"])
+        for call in calls(said)
     )
 
 
@@ -157,7 +178,17 @@ def told(said: Mapping[str, Any]) -> Iterator[Call]:
 
 def everything() -> tuple[Evidence, ...]:
     """All of it."""
-    return recorded() + others()
+    return recorded() + others() + made()
+
+
+@cache
+def made() -> tuple[Evidence, ...]:
+    """What CloudFormation calls to make what the templates have."""
+    return tuple(
+        Evidence("CloudFormation", f"{kind} {handler}", call, recorded=False)
+        for kind, handler, action in making.permissions()
+        for call in places.asked(action)
+    )
 
 
 def _arn(place: str) -> str:

@@ -62,7 +62,7 @@ def compare(folder: Path) -> tuple[list[str], list[dict[str, Any]]]:
 
     A call that is of no task is among the others: nobody has said yet which policy it needs.
     """
-    from tests.policies import evidence, operations, resolving, tasks
+    from tests.policies import evidence, resolving, tasks
     from tests.policies.evaluator import Decision, decide
 
     known = {json.dumps(call, sort_keys=True) for call in json.loads(evidence.RECORDED.read_text())}
@@ -72,7 +72,7 @@ def compare(folder: Path) -> tuple[list[str], list[dict[str, Any]]]:
         if json.dumps(said, sort_keys=True) in known:
             continue
         statements = [one for name in tasks.POLICIES.get(said["task"], ()) for one in policies.get(name, ())]
-        asked = operations.calls(said["service"], said["operation"], said["names"])
+        asked = evidence.calls(said)
         refused = [call for call in asked if decide(statements, call) is not Decision.ALLOWED]
         if refused and said["task"] in tasks.POLICIES:
             why = ", ".join(

@@ -46,6 +46,17 @@ def formats(action: str) -> tuple[str, ...]:
 
 
 @cache
+def kinds(action: str) -> tuple[tuple[str, bool], ...]:
+    """Kinds of resources that an action can be allowed on, ``service kind``, and whether IAM looks at their tags."""
+    service, privilege = _privilege(action)
+    of = {kind: service["resources"][kind] for kind in privilege["resource_types"] if kind}
+    tag = "aws:ResourceTag/${TagKey}"
+    return tuple(
+        (f"{told['arn'].split(':')[2]} {kind}", tag in told["condition_keys"]) for kind, told in of.items()
+    )
+
+
+@cache
 def condition_keys(action: str) -> frozenset[str]:
     """Condition keys that a request for an action may carry, besides the global ones (``aws:…``)."""
     service, privilege = _privilege(action)

@@ -241,7 +241,11 @@ class Template:
         kind = self.resources[resource]["Type"]
         if kind not in ARNS:
             raise NotImplementedError(f"{self.name}.{resource}: what is the ARN of {kind}?")
-        return "arn:aws:" + ARNS[kind][0].format(region=REGION, account=ACCOUNT, name=self.named(resource))
+        path = (
+            str(self.resources[resource].get("Properties", {}).get("Path", "/")) if "::IAM::" in kind else "/"
+        )
+        name = path[1:] + self.named(resource)
+        return "arn:aws:" + ARNS[kind][0].format(region=REGION, account=ACCOUNT, name=name)
 
     def _attribute(self, resource: str, attribute: str) -> str:
         if attribute in ARN_ATTRIBUTES:
@@ -267,9 +271,19 @@ def exports() -> dict[str, Any]:
     return found
 
 
+#: What gives nothing, and only says how far what others give may go.
+BOUNDARY = "deployment.Boundary"
+
+
 @cache
 def policies() -> dict[str, tuple[Statement, ...]]:
-    """Statements of every role and managed policy of the templates, by ``template.Resource``."""
+    """Statements of every role and managed policy of the templates that gives something, by ``template.Resource``."""
+    return {name: found for name, found in all_policies().items() if name != BOUNDARY}
+
+
+@cache
+def all_policies() -> dict[str, tuple[Statement, ...]]:
+    """Statements of every role and managed policy of the templates."""
     found: dict[str, tuple[Statement, ...]] = {}
     for name in names():
         template = Template(name)

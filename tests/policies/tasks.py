@@ -40,10 +40,27 @@ POLICIES: dict[str, tuple[str, ...]] = {
     "QuickSight": ("quicksight.ReaderRole",),
     "Scheduler": ("schedules.SchedulerRole",),
     "Step Functions": ("schedules.MachineRole",),
+    "CloudFormation": tuple(
+        f"deployment.Makes{what}" for what in ("Networks", "Stores", "Flows", "Work", "Roles")
+    ),
+    "deployer": ("deployment.Deployer",),
+    "auditor": ("access.Auditor", "access.AuditorLooks"),
+    "remover": ("access.Auditor", "access.AuditorLooks", "access.Remover", "access.RemoverByTags"),
+    "restorer": ("access.Restorer",),
+    "scheduler": ("emr.SubmitterPolicy", "emr.ClusterPolicy", "access.Scheduler"),
+    "DMS operator": ("access.DmsOperator",),
+    "publisher": ("access.Publisher",),
+    "packager": ("access.Packager",),
 }
 
-#: Tasks of the person who runs the environment, whose rights are the account's to give.
-PEOPLE = frozenset({"operator"})
+#: Tasks of the people who run an environment. Their calls are held by what kind of thing they are about, since its
+#: name is by chance in a test (tests/policies/places.py).
+PEOPLE = frozenset(
+    {"deployer", "auditor", "remover", "restorer", "scheduler", "DMS operator", "publisher", "packager"}
+)
+
+#: But of these services their calls keep names: there the settings say which bucket, application or cluster it is.
+_BY_NAME = {"scheduler": ("emr", "emr-serverless", "s3"), "publisher": ("s3",), "packager": ("s3",)}
 
 #: Of whom a call is that tests alone make.
 NOBODY = "nobody"
@@ -70,18 +87,18 @@ MARKS: Sequence[tuple[str, str]] = (
     ("crime_jobs.stream._objects:", "loader"),
     ("crime_jobs.stream._redshift:setup", "history setup"),
     ("crime_jobs.stream._redshift:", "loader"),
-    ("crime_jobs.stream.analytics.", "operator"),
+    ("crime_jobs.stream.analytics.", "packager"),
     *(
         (f"crime_jobs.stream.{name}:", "consumer")
         for name in ("leases", "skip", "supervisor", "record_processor")
     ),
     ("crime_jobs.stream.reading:", NOBODY),  # as the watcher and the reconciler do, which come above
     ("crime_jobs.stream.", "consumer"),
-    ("crime_jobs.migrate.dms:", "operator"),
-    ("crime_jobs.migrate._dms_", "operator"),
+    ("crime_jobs.migrate.dms:", "DMS operator"),
+    ("crime_jobs.migrate._dms_", "DMS operator"),
     ("crime_jobs.migrate.", "migration"),
     ("crime_jobs.adhoc.setup:", "SQL setup"),
-    ("crime_jobs.adhoc.quicksight.", "operator"),
+    ("crime_jobs.adhoc.quicksight.", "publisher"),
     ("crime_jobs.adhoc.", "analyst"),
     ("crime_jobs.faces.withdraw:", "custodian"),
     ("crime_jobs.faces.expiry:", "custodian"),
@@ -101,14 +118,22 @@ MARKS: Sequence[tuple[str, str]] = (
     ("crime_jobs.job:", "job"),
     ("crime_jobs.outcome:", "job"),
     *(
-        (f"crime_jobs.emr.{name}:", "operator")
+        (f"crime_jobs.emr.{name}:", "scheduler")
         for name in ("schedule", "_scheduling", "_machines", "_planned")
     ),
     *((f"crime_jobs.emr.{name}:", "cluster keeper") for name in ("clusters", "interfaces")),
     ("crime_jobs.emr.transient:", "submitter with a cluster of his own"),
     ("crime_jobs.emr.", "submitter"),
-    ("crime_jobs.cloud.", "operator"),
-    ("crime_jobs.formation.", "operator"),
+    ("crime_jobs.cloud.restore:", "restorer"),
+    ("crime_jobs.cloud.destroy:", "remover"),
+    ("crime_jobs.cloud.destroy_", "remover"),
+    ("crime_jobs.cloud.inventory:", "auditor"),
+    ("crime_jobs.cloud.inventory_", "auditor"),
+    ("crime_jobs.cloud.doctor:", "auditor"),
+    ("crime_jobs.cloud.doctor_", "auditor"),
+    ("crime_jobs.cloud.kinds_", NOBODY),  # as inventory and destroy do, which come above
+    ("crime_jobs.cloud.", "deployer"),
+    ("crime_jobs.formation.", NOBODY),  # as whoever has a stack, who comes above
 )
 
 
@@ -127,6 +152,11 @@ def task(via: Sequence[str], made: Sequence[str] = ()) -> str | None:
             if any(one == mark or (mark[-1] in ".:_" and one.startswith(mark)) for one in functions):
                 return name
     return None
+
+
+def is_by_kind(task: str | None, service: str) -> bool:
+    """Say whether a call is held by the kind of thing that it is about, not by names."""
+    return task in PEOPLE and service not in _BY_NAME.get(task, ())
 
 
 def is_the_guards(said: Mapping[str, object], via: Sequence[str]) -> bool:

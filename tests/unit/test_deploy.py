@@ -88,6 +88,40 @@ def test_stacks_are_made_in_their_order_with_tags_and_each_other_s_outputs(
     assert given["Environment"] == "pune"
 
 
+def test_what_the_administrator_made_is_what_the_rest_is_made_with(
+    command: Command, formation: Formation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The role that CloudFormation takes, and the boundary of every role; of rights themselves neither."""
+    requests: dict[str, dict[str, Any]] = {}
+    plan = formation.on_create_change_set
+
+    def noted(**request: Any) -> Any:
+        requests[request["StackName"]] = request
+        return plan(**request)
+
+    monkeypatch.setattr(formation, "on_create_change_set", noted, raising=False)
+    assert command("deploy", "deployment", "--yes")[0] == 0
+    assert command("deploy", "access", "network", "storage", "emr", "--yes")[0] == 0
+    for stream in ("deployment", "access"):
+        sent = requests[f"crime-jobs-pune-{stream}"]
+        assert "RoleARN" not in sent
+        assert '"PermissionsBoundary":' not in sent["TemplateBody"]
+    for stream in ("network", "storage", "emr"):
+        assert requests[f"crime-jobs-pune-{stream}"]["RoleARN"] == "DeploymentRoleArn-value"
+    roles = [
+        resource["Properties"]["PermissionsBoundary"]
+        for resource in json.loads(requests["crime-jobs-pune-emr"]["TemplateBody"])["Resources"].values()
+        if resource["Type"] == "AWS::IAM::Role"
+    ]
+    assert roles == ["RoleBoundaryArn-value"] * 3
+
+
+def test_rights_are_made_when_they_are_named_alone() -> None:
+    streams = {stream.name for stream in stacks.chosen(())}
+    assert streams == {stream.name for stream in stacks.STREAMS} - {"deployment", "access"}
+    assert [stream.name for stream in stacks.chosen(("storage", "access"))] == ["access", "storage"]
+
+
 def test_outputs_become_settings_which_the_next_command_reads(command: Command, tmp_path: Path) -> None:
     assert command("deploy", "network", "storage", "emr", "schedules", "firs", "--yes")[0] == 0
     loaded = settings_module.load("pune", environ={}, folder=tmp_path)
@@ -175,7 +209,7 @@ def test_the_dry_run_of_an_environment_that_is_not_there_is_what_deploy_then_mak
     assert command("deploy", *STREAMS, "--yes")[0] == 0
     # Of the others the CloudFormation of the tests tells, which knows no conditions.
     ahead = [name for name in STREAMS if f"crime-jobs-pune-{name}: By its template" in err]
-    assert set(STREAMS) - set(ahead) == {"network", "storage", "notifications"}
+    assert set(STREAMS) - set(ahead) == {"deployment", "access", "network", "storage", "notifications"}
     given = {name: _given(formation, name) for name in ahead}
     made = {
         (name, resource, told["Type"])

@@ -197,7 +197,8 @@ def test_every_role_that_is_taken_is_taken_by_a_service_of_this_account() -> Non
     for name, role in resources("AWS::IAM::Role").items():
         for statement in role["AssumeRolePolicyDocument"]["Statement"]:
             service = str(statement["Principal"].get("Service", ""))
-            if service and service != "ec2.amazonaws.com":  # EC2 takes no such condition
+            # EC2 takes no such condition; to CloudFormation nobody of another account can pass a role.
+            if service and service not in ("ec2.amazonaws.com", "cloudformation.amazonaws.com"):
                 assert "aws:SourceAccount" in json.dumps(statement["Condition"]), name
 
 

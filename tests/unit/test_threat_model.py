@@ -79,7 +79,7 @@ def test_a_template_that_was_weakened_is_found(
 
 
 def test_each_of_whom_we_are_afraid_is_stopped_by_something_and_something_is_left() -> None:
-    assert len(WHO) == 10
+    assert len(WHO) == 11
     for part in re.split(r"^### ", TEXT, flags=re.MULTILINE)[1:]:
         who = part.partition("\n")[0]
         assert "*Left:*" in part, who

@@ -136,7 +136,12 @@ class Deployment:
     def _template(self, stream: stacks.Stream, promised: Mapping[str, str] | None = None) -> Template:
         whole = stacks_template.load(stream.name)
         values = self._values(stream, whole)[0]
-        return stacks_template.reduced(whole, self._told.without, {**values, **(promised or {})})
+        sent = stacks_template.reduced(whole, self._told.without, {**values, **(promised or {})})
+        return stacks_template.bounded(sent, self._right(stream, "RoleBoundaryArn"))
+
+    def _right(self, stream: stacks.Stream, output: str) -> str:
+        """Return what the stack `deployment` says a stream is made with; empty without that stack."""
+        return "" if stream.is_of_rights else self._outputs.get("deployment", {}).get(output, "")
 
     def _promised(self, stream: stacks.Stream) -> dict[str, stacks.Output]:
         """Return the parameters that a stack of this run will give, which is not there yet."""
@@ -176,7 +181,8 @@ class Deployment:
             made = stacks_conditions.decided(template.document, values)["Resources"]
             return Preview(stream.name, stack.name, None, _added(made), note, anew=True)
         tags = stacks.tags(self._settings.env, stream.name, self._told.owner)
-        plan = stack.plan({"TemplateBody": template.body}, values, tags)
+        role = self._right(stream, "DeploymentRoleArn")
+        plan = stack.plan({"TemplateBody": template.body}, values, tags, role)
         if plan is None:
             return Preview(stream.name, stack.name, None, [], "Nothing would change.")
         return Preview(stream.name, stack.name, plan, plan.rows)

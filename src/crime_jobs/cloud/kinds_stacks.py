@@ -26,7 +26,12 @@ def _stacks(at: Place) -> Iterator[Found]:
             going="is being deleted" if one["StackStatus"] == "DELETE_IN_PROGRESS" else "",
             more={
                 "environment": told.get("Environment", ""),
-                "takes": frozenset(part for value in told.values() for part in [value, *value.split(",")]),
+                # What it is made with it is removed with: the role's stack goes after it.
+                "takes": frozenset(
+                    part
+                    for value in [*told.values(), one.get("RoleARN", "")]
+                    for part in [value, *value.split(",")]
+                ),
                 "gives": frozenset(out.get("OutputValue", "") for out in one.get("Outputs", [])),
             },
         )

@@ -57,11 +57,15 @@ class Stream:
         What it is, for people.
     takes
         Where its parameters come from, beside those that every template has.
+    is_of_rights
+        Whether it says what people and roles may. An administrator makes it, with his own rights and when it
+        is asked for by name.
     """
 
     name: str
     does: str
     takes: Mapping[str, Source] = field(default_factory=dict)
+    is_of_rights: bool = False
 
 
 #: Parameters that mean the same in every template that has them.
@@ -79,6 +83,8 @@ _BUCKET = "{name}-{env}-%s-{account}"
 
 #: In the order in which they are made. QuickSight has a command of its own, which fills its datasets too.
 STREAMS: tuple[Stream, ...] = (
+    Stream("deployment", "role and boundary that the rest is made with, who deploys", is_of_rights=True),
+    Stream("access", "what the people may who run the environment", is_of_rights=True),
     Stream(
         "network",
         "VPC, private subnets, endpoints",
@@ -190,7 +196,7 @@ class DeploySettings(BaseModel):
     email
         Who hears of alarms and of how chains end.
     streams
-        What `crime-jobs deploy` makes when it is not told; by default all.
+        What `crime-jobs deploy` makes when it is not told; by default all but those of rights.
     without
         Types that this environment does not make, for example ``AWS::EMR::*``.
     parameters
@@ -256,7 +262,7 @@ def chosen(names: Iterable[str]) -> list[Stream]:
     Parameters
     ----------
     names
-        The names; none means all.
+        The names; none means all but those of rights.
 
     Raises
     ------
@@ -269,7 +275,7 @@ def chosen(names: Iterable[str]) -> list[Stream]:
         if name == "quicksight":
             hint = "QuickSight has a command of its own: crime-jobs quicksight deploy."
         raise WrongUsage(f"There is no stream {name!r} to deploy.", hint=hint)
-    return [stream for stream in STREAMS if not asked or stream.name in asked]
+    return [one for one in STREAMS if one.name in asked or not (asked or one.is_of_rights)]
 
 
 def stack_name(env: str, stream: str) -> str:

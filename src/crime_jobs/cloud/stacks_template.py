@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -107,6 +108,31 @@ def reduced(template: Template, without: Iterable[str], values: Mapping[str, str
             hint="Leave it out of the streams, or correct the environment's section.",
         )
     return Template(template.stream, document, left_out)
+
+
+def bounded(template: Template, boundary: str) -> Template:
+    """Return a template whose roles have a permissions boundary.
+
+    It is put in here, not in the templates: a role that is added to one can't be forgotten.
+
+    Parameters
+    ----------
+    template
+        As it would be sent otherwise.
+    boundary
+        ARN of the policy; without one the template stays as it is.
+
+    Returns
+    -------
+    Template
+    """
+    if not boundary:
+        return template
+    document = copy.deepcopy(template.document)
+    for resource in document["Resources"].values():
+        if resource["Type"] == "AWS::IAM::Role":
+            resource.setdefault("Properties", {})["PermissionsBoundary"] = boundary
+    return Template(template.stream, document, template.left_out)
 
 
 @cache

@@ -106,7 +106,11 @@ class Changing(Stack):
         )
 
     def plan(
-        self, template: Mapping[str, str], parameters: Mapping[str, str], tags: Mapping[str, str]
+        self,
+        template: Mapping[str, str],
+        parameters: Mapping[str, str],
+        tags: Mapping[str, str],
+        role: str = "",
     ) -> Plan | None:
         """Make a change set.
 
@@ -116,6 +120,8 @@ class Changing(Stack):
             ``TemplateBody`` or ``TemplateURL``.
         parameters, tags
             Of the stack.
+        role
+            ARN of the role that CloudFormation makes it with, from then on; without one it has our rights.
 
         Returns
         -------
@@ -139,6 +145,7 @@ class Changing(Stack):
                 Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
                 Tags=[{"Key": k, "Value": v} for k, v in tags.items()],
                 **template,
+                **({"RoleARN": role} if role else {}),
             )
         arn, pause = str(made["Id"]), pauses()
         while True:
