@@ -142,7 +142,9 @@ def test_while_somebody_reads_nothing_is_touched(world: World, monkeypatch: pyte
     assert world.firs == [1, 3]
 
 
-def test_with_nothing_behind_it_yet_it_is_left_where_it_is(world: World) -> None:
+def test_with_nothing_behind_it_yet_it_is_left_where_it_is(
+    world: World, capfd: pytest.CaptureFixture[str]
+) -> None:
     world.put(1)
     odd = world.put(2, index=1)
     before = world.lease
@@ -150,5 +152,8 @@ def test_with_nothing_behind_it_yet_it_is_left_where_it_is(world: World) -> None
         world.skip()
     assert (world.lease, world.firs, world.letters) == (before, [], [])
     world.put(3)
-    assert len(world.skip()) == 1
+    later = world.put(4, index=1)
+    (row,) = world.skip()
+    assert row["position"].endswith(f"/{odd}/0")
+    assert f"{later}/0 can't be taken apart" in capfd.readouterr().err
     assert world.firs == [1, 3]

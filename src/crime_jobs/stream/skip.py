@@ -10,7 +10,7 @@ KCL begins with the record of its checkpoint, and takes it apart before it passe
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -56,11 +56,14 @@ class Block:
         The records that the KCL can't take apart: a row by the number of each.
     behind
         Number of the record behind the last of them.
+    stranded
+        The place of one behind which there is none, so that it has to wait.
     """
 
     lease: Lease
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     behind: str = ""
+    stranded: str = ""
 
     @property
     def shard(self) -> str:
@@ -97,7 +100,8 @@ def skip(settings: Settings, state_dir: Path | None = None, *, dry_run: bool = F
     WrongUsage
         If a consumer reads: it has to be stopped.
     JobFailed
-        If there is nothing behind such a record yet, from where the consumer could go on.
+        If there is nothing behind such a record yet, from where the consumer could go on; where there are
+        others, it is only said.
     AwsRefused
         If AWS refuses: all that a lease has passed over was handled.
     """
@@ -107,7 +111,9 @@ def skip(settings: Settings, state_dir: Path | None = None, *, dry_run: bool = F
     with only_one(folder):
         client, stream = aws.client("dynamodb", settings), Stream(settings, names.name)
         began = time.monotonic()
-        found = [block for lease in leases_of(client, names) if (block := search(stream, lease))]
+        looked = [search(stream, lease) for lease in leases_of(client, names)]
+        found = [block for block in looked if block.records]
+        _tell_stranded([block.stranded for block in looked if block.stranded], only=not found)
         if found and not dry_run:
             time.sleep(max(0.0, began + RENEWS - time.monotonic()))
             now = {lease[KEY]["S"]: lease for lease in leases_of(client, names)}
@@ -123,7 +129,7 @@ def skip(settings: Settings, state_dir: Path | None = None, *, dry_run: bool = F
     return [row for block in found for row in block.records.values()]
 
 
-def search(stream: Stream, lease: Lease) -> Block | None:
+def search(stream: Stream, lease: Lease) -> Block:
     """Look for what is in the way of a lease.
 
     Parameters
@@ -135,13 +141,8 @@ def search(stream: Stream, lease: Lease) -> Block | None:
 
     Returns
     -------
-    Block or None
-        ``None`` if there is nothing.
-
-    Raises
-    ------
-    JobFailed
-        If there is nothing behind it.
+    Block
+        Without records if there is nothing, or nothing behind it.
     """
     block, last = Block(lease), dict[str, dict[str, Any]]()
     for record in _from(stream, block):
@@ -157,14 +158,25 @@ def search(stream: Stream, lease: Lease) -> Block | None:
             block.records |= last
             block.behind = number
             last.clear()
-    if block.records or not last:
-        return block if block.records else None
-    raise JobFailed(
-        f"The record at {next(iter(last.values()))['position']} can't be taken apart, and there is none "
-        "behind it in its shard with which the consumer could go on.",
-        hint="Run this again when another FIR has come. If the shard was split or merged, none will: read on "
-        "with an application of another name (docs/consumer.md).",
+    block.stranded = next((row["position"] for row in last.values()), "")
+    return block
+
+
+def _tell_stranded(places: Sequence[str], *, only: bool) -> None:
+    """Tell of records that have to wait; that is an error where there is nothing else to be done."""
+    if not places:
+        return
+    said = (
+        f"The record at {places[0]} can't be taken apart, and there is none behind it in its shard with "
+        "which the consumer could go on."
     )
+    hint = (
+        "Run this again when another FIR has come. If the shard was split or merged, none will: read on with "
+        "an application of another name (docs/consumer.md)."
+    )
+    if only:
+        raise JobFailed(said, hint=hint)
+    output.note(f"{said} {hint}")
 
 
 def _from(stream: Stream, block: Block) -> Iterator[dict[str, Any]]:
