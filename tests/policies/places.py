@@ -122,6 +122,14 @@ _PASSES = {
 _BOUNDARY = {"iam:PermissionsBoundary": f"arn:aws:iam::{ACCOUNT}:policy/keepers/crime-jobs-aws-boundary"}
 _SECRET = {"kms:ViaService": f"secretsmanager.{REGION}.amazonaws.com"}
 
+#: Services that make themselves a role when the first of their things is made in an account.
+#: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_aws-services-that-work-with-iam.html, and each one's page:
+#: flow logs, EMR's cleaning up, EMR Serverless, RDS, Redshift Serverless.
+LINKED = (
+    *("delivery.logs.amazonaws.com", "elasticmapreduce.amazonaws.com", "ops.emr-serverless.amazonaws.com"),
+    *("rds.amazonaws.com", "redshift.amazonaws.com"),
+)
+
 #: What else a request for an action says.
 SAYS: dict[str, dict[str, str]] = {
     **{
@@ -139,7 +147,6 @@ SAYS: dict[str, dict[str, str]] = {
     },
     "kms:Decrypt": _SECRET,  # but where a bucket or table is read, see `_besides`
     "kms:GenerateDataKey": _SECRET,
-    "iam:CreateServiceLinkedRole": {"iam:AWSServiceName": "ops.emr-serverless.amazonaws.com"},
 }
 #: Tags of what is an environment's, which IAM looks at where the kind has any.
 TAGS = {"aws:ResourceTag/project": "crime-jobs", "aws:ResourceTag/environment": "aws"}
@@ -182,7 +189,8 @@ def asked(action: str) -> tuple[Call, ...]:
         roles = ("crime-jobs-runtime", "crime-jobs-aws-faces-expiry")
         return tuple(operations.passed(role, to) for role in roles for to in making.principals())
     if action == "iam:CreateServiceLinkedRole":
-        return (Call(action, f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/a", told),)
+        linked = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role"
+        return tuple(Call(action, f"{linked}/{to}/a", {"iam:AWSServiceName": to}) for to in LINKED)
     if not reference.formats(action):
         return (Call(action, "*", told),)
     return tuple(Call(action, place, {**tags, **told}) for place, tags in _places(action))

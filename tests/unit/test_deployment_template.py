@@ -109,6 +109,16 @@ def test_a_role_is_made_inside_the_boundary_alone() -> None:
     assert not allowed(of("CloudFormation"), *mine, iam__PermissionsBoundary=wide)
 
 
+def test_roles_are_given_to_the_services_that_they_are_for_alone() -> None:
+    told = {
+        one.sid: one.condition["StringEquals"]
+        for one in of("CloudFormation")
+        if "Role" in one.sid and one.condition
+    }
+    assert set(told["GivesRoles"]["iam:PassedToService"]) == set(making.principals())
+    assert set(told["RolesOfServices"]["iam:AWSServiceName"]) == set(places.LINKED)
+
+
 @pytest.mark.parametrize(
     ("action", "resource"),
     [
