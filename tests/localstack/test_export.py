@@ -179,7 +179,7 @@ def test_throttling_loses_nothing_and_reads_nothing_twice(
             "export",
             {"landing": exported.landing},
             tables=table,
-            segments=4,
+            segments=16,  # with four, one run in eight was not throttled
             read_units=60,
             **exported.options,
         )
