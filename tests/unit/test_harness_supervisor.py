@@ -152,14 +152,18 @@ def test_a_failed_program_is_said_with_its_error_and_its_log(tmp_path: Path) -> 
         shell.run([str(tmp_path / "missing")], tmp_path / "log")
 
 
+def installed_in(folder: Path) -> Installed:
+    node = tools.Node(folder / "node", ("npm",))
+    return Installed(tools.Java(folder, 17), node, folder, folder, folder, folder, folder)
+
+
 def test_the_users_aws_settings_do_not_reach_localstack(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "production")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://elsewhere")
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
-    node = tools.Node(tmp_path / "node", ("npm",))
-    installed = Installed(tools.Java(tmp_path, 17), node, *[tmp_path] * 5)
+    installed = installed_in(tmp_path)
     env = stack.server(Places.of(tmp_path), installed, 4599).env
     assert not [name for name in env if name.startswith("AWS_")]
     assert env["HTTPS_PROXY"] == "http://proxy:3128"
@@ -172,8 +176,7 @@ def test_the_old_oracle_listens_here_alone_and_for_one_user(
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "production")
     (tmp_path / "h2-2.jar").touch()
-    node = tools.Node(tmp_path / "node", ("npm",))
-    installed = Installed(tools.Java(tmp_path, 17), node, *[tmp_path] * 5)
+    installed = installed_in(tmp_path)
     server = oracle.server(Places.of(tmp_path), installed, 4599)
     assert server.port == 6599
     assert {"-Dh2.bindAddress=127.0.0.1", "-tcp", "-ifExists"} <= set(server.command)
