@@ -165,16 +165,29 @@ def landing(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
+#: Begins the name of what tests mount; the id of their process ends it.
+MOUNTED = "crime-jobs-tests-"
+
+
+def _unmount_of_killed() -> None:
+    """Unmount what a killed test process left: pytest could not remove its folders."""
+    for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines():
+        source, folder = line.split()[:2]
+        if source.startswith(MOUNTED) and not Path("/proc", source.removeprefix(MOUNTED)).exists():
+            subprocess.run(["umount", "-l", folder], check=False, capture_output=True)
+
+
 @pytest.fixture
 def mount(tmp_path: Path) -> Iterator[Mount]:
     """Mount a small file system in memory; needs root, or a machine that lets users have namespaces."""
     mounted: list[Path] = []
+    _unmount_of_killed()
 
     def make(*options: str) -> Path:
         folder = tmp_path / f"mount{len(mounted)}"
         folder.mkdir()
         made = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", str(folder)],
+            ["mount", "-t", "tmpfs", "-o", ",".join(options), f"{MOUNTED}{os.getpid()}", str(folder)],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         if made.returncode:
