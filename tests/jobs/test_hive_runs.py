@@ -427,7 +427,10 @@ def spark_sql(runs: Runs) -> subprocess.CompletedProcess[str]:
         *(word for key, value in conf.items() for word in ("--conf", f"{key}={value}")),
         *(word for key, value in places.items() for word in ("--hivevar", f"{key}={value}")),
         "--conf", "spark.driver.host=127.0.0.1", "--conf", "spark.ui.enabled=false",
-        "--conf", "spark.sql.shuffle.partitions=8", "--driver-memory", "1g", "-f", "all.hql",
+        # As in `runs`: one task is enough, and the second compiler pays off later than this lasts.
+        "--conf", "spark.sql.shuffle.partitions=1", "--conf", "spark.sql.adaptive.enabled=false",
+        "--driver-java-options", "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m",
+        "--driver-memory", "1g", "-f", "all.hql",
     )  # fmt: skip
 
 
