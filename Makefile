@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest
 # Tests wait for servers most of their time: three processes share them (tests/conftest.py says which has what).
 SIDE_BY_SIDE := -n 3 --dist loadscope
 
-.PHONY: help demo test test-local test-soak up down status sql-server flink lint format bench bench-dashboard bench-emr bench-migrate bench-history bench-producer bench-consumer bench-questions bench-faces clean python
+.PHONY: help demo test test-local test-soak up down status sql-server flink lint format bench bench-dashboard bench-emr bench-migrate bench-history bench-producer bench-consumer bench-questions bench-account bench-faces clean python
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' Makefile

@@ -63,6 +63,13 @@ class Rooms(LoadScopeScheduling):  # type: ignore[misc]
         return next((group for group, names in SERVERS.items() if first in names), "servers")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs LocalStack by where it stands: a file that forgets to would run in `make test`."""
+    for item in items:
+        if item.path.is_relative_to(ROOT / "tests/localstack"):
+            item.add_marker(pytest.mark.localstack)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Hold what the code called of AWS against the policies."""
     recording.finish(session)

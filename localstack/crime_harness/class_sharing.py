@@ -1,7 +1,7 @@
 """Archives of Spark's classes, with which the Spark of tests and of the engines' steps starts sooner.
 
 Java reads, checks and links some 10,000 classes for a Spark that then lives for seconds. An archive has
-them as they are in memory: https://docs.oracle.com/en/java/javase/17/vm/class-data-sharing.html. It fits
+them as they are in memory (class data sharing, JEP 310 and JEP 350). It fits
 one Java and one class path, by name, size and date; with any other, Java runs as if it were not there.
 """
 

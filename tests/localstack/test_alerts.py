@@ -27,8 +27,6 @@ from crime_jobs.stream.alert_ledger import Claimed
 from tests.localstack.conftest import Stack
 from tests.unit.fir_alerts import SECRET, fir
 
-pytestmark = pytest.mark.localstack
-
 
 class World:
     """A table, a topic and a queue of a test's own."""

@@ -30,8 +30,6 @@ from crime_jobs.stream.analytics import local, main, package
 from tests.localstack.analytics import CANARY, PLACES, drawn, fir, found, oracle
 from tests.localstack.conftest import Stack
 
-pytestmark = [pytest.mark.localstack]
-
 #: Flink's own time to say something; what takes longer has failed.
 PATIENCE = 120.0
 

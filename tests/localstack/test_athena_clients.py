@@ -21,8 +21,6 @@ import pytest
 
 from tests.localstack.conftest import ROOT, Stack
 
-pytestmark = pytest.mark.localstack
-
 ROWS = pd.DataFrame(
     {
         "state": ["Tamil Nadu", 'Andaman "A & N", Islands', "केरल", None],

@@ -19,8 +19,6 @@ from crime_jobs.settings import Settings
 from tests.localstack.conftest import Stack
 from tests.localstack.emr import Emr, until
 
-pytestmark = pytest.mark.localstack
-
 
 @pytest.fixture
 def emr(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emr]:

@@ -22,7 +22,7 @@ from crime_jobs.stream.status import read_shards
 from tests.localstack.conftest import Stack
 from tests.localstack.consumer import BEGIN, CANARY, SHARD, Parts, Place, Player, aggregated, event
 
-pytestmark = [pytest.mark.localstack, pytest.mark.faults]
+pytestmark = pytest.mark.faults
 
 #: What passes in a life that reads two batches and the end of the shard.
 MESSAGES = [

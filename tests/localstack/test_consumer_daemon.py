@@ -22,7 +22,7 @@ from crime_jobs.stream.status import ShardStatus, read_shards, read_supervisor
 from tests.localstack.conftest import Stack
 from tests.localstack.consumer import CANARY, Parts, event
 
-pytestmark = [pytest.mark.localstack, pytest.mark.faults]
+pytestmark = pytest.mark.faults
 
 #: KPL's aggregation format (https://github.com/awslabs/amazon-kinesis-producer/blob/master/aggregation-format.md).
 MAGIC = b"\xf3\x89\x9a\xc2"

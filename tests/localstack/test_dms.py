@@ -23,8 +23,6 @@ from tests.localstack.conftest import ROOT, Stack
 from tests.localstack.engines import until
 from tests.localstack.migration import OldDatabase, plain, scan
 
-pytestmark = pytest.mark.localstack
-
 AWS = ROOT / ".venvs" / "localstack" / "bin" / "aws"
 #: Rows that take some seconds to write: time enough to stop a task.
 MANY = 8000

@@ -15,8 +15,6 @@ import pytest
 
 from tests.localstack.conftest import Stack
 
-pytestmark = pytest.mark.localstack
-
 REGION, THERE = "us-east-1", "eu-west-1"
 ACCOUNT = "000000000000"
 CANARY = "sunita.kumari@example.org"

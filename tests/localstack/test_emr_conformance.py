@@ -16,8 +16,6 @@ from crime_jobs.registry import find
 from tests.localstack.conftest import Stack
 from tests.localstack.emr import Emr
 
-pytestmark = pytest.mark.localstack
-
 PUBLISHED = [table for job in find("all") for table in job.writes]
 
 

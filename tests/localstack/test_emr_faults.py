@@ -19,7 +19,7 @@ import pytest
 from tests.localstack.conftest import Stack
 from tests.localstack.emr import Emr, alive, line_with, until
 
-pytestmark = [pytest.mark.localstack, pytest.mark.faults]
+pytestmark = pytest.mark.faults
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,6 @@ import pytest
 from tests.localstack.conftest import Stack
 from tests.localstack.emr import Emr, line_with, until
 
-pytestmark = pytest.mark.localstack
-
 JOB = "crime_group_heads"  # the smallest: it reads no landing file
 
 

@@ -13,8 +13,6 @@ import pytest
 from .conftest import ROOT, Stack
 from .engines import Engine, until
 
-pytestmark = pytest.mark.localstack
-
 AWS = ROOT / ".venvs" / "localstack" / "bin" / "aws"
 
 

@@ -16,9 +16,6 @@ from crime_harness import processes
 from .conftest import Stack
 from .engines import ODD, Engine, until
 
-pytestmark = pytest.mark.localstack
-
-
 #: Fails as soon as the test says so.
 FAIL_LATER = 'until [ -e "$0/go" ]; do sleep 0.05; done; false'
 

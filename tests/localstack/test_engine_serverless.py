@@ -16,8 +16,6 @@ from .conftest import Stack
 from .engines import ODD, Engine, until
 from .test_engine_spark import ENTRY, archive, zipped
 
-pytestmark = pytest.mark.localstack
-
 LOGS = "s3://crime-logs/serverless"
 OVER = ("SUCCESS", "FAILED", "CANCELLED")
 

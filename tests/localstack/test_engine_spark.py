@@ -14,8 +14,6 @@ import pytest
 from .conftest import Stack
 from .engines import ODD, Engine
 
-pytestmark = pytest.mark.localstack
-
 #: Shows what a driver and a worker find; fails where told so.
 ENTRY = """
 import importlib.util, json, os, sys

@@ -30,8 +30,6 @@ from tests.conftest import ROOT
 from tests.localstack.conftest import Stack
 from tests.localstack.migration import Session
 
-pytestmark = pytest.mark.localstack
-
 CANARY = "Canary Complainant"
 
 

@@ -28,8 +28,6 @@ from tests.localstack.faces import PURPOSE, Room
 from tests.photographs import file, head
 from tests.unit.face_engine import Deployed, deploy
 
-pytestmark = pytest.mark.localstack
-
 #: By the setting that names its secret: what the engine's file of clients has, and what may be in no log.
 KEYS = {
     "engine_secret": ("AKIACANARYREADS00000", "canary-secret-that-reads-0123456789abcdef"),

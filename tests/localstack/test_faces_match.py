@@ -36,8 +36,6 @@ from tests.localstack.faces import PURPOSE, OwnEngine, Room
 from tests.localstack.migration import Session
 from tests.photographs import crowd, exif, file, head, nobody, two
 
-pytestmark = pytest.mark.localstack
-
 CANARY = "canary-vasanti"
 
 

@@ -33,8 +33,6 @@ from crime_jobs.settings import Settings
 from tests.conftest import ROOT
 from tests.localstack.conftest import Stack
 
-pytestmark = pytest.mark.localstack
-
 CANARY = "canary-vasanti"
 FACES = FaceSettings(engine="on-premises")
 MARKS = "marks-agree: the same mole at the left brow"

@@ -40,8 +40,6 @@ from tests.localstack.conftest import Stack
 from tests.localstack.faces import PURPOSE, Room
 from tests.photographs import file, head, nobody, two
 
-pytestmark = pytest.mark.localstack
-
 CANARY = "canary-4c1d"
 HEADER = "photograph,person_key,source,legal_basis,expires"
 BUCKET = "crime-faces"

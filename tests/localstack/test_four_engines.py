@@ -28,8 +28,6 @@ from tests.localstack.conftest import ROOT, Stack
 from tests.localstack.thrift import Sql, sql
 
 __all__ = ["sql"]  # the fixture
-pytestmark = pytest.mark.localstack
-
 Rows = list[dict[str, Any]]
 
 #: Which of a mart's rows Redshift is given: what the questions below are about, so that it is loaded in a second.

@@ -24,7 +24,7 @@ from crime_jobs.settings import read_env_file
 from .conftest import ROOT, Stack, free_port, harness
 from .engines import Engine, until
 
-pytestmark = [pytest.mark.localstack, pytest.mark.faults]
+pytestmark = pytest.mark.faults
 
 
 class Own:

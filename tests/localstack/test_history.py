@@ -35,8 +35,6 @@ from crime_jobs.stream.history import History, Loaded, open_history
 from tests.localstack.conftest import Stack
 from tests.localstack.consumer import CANARY, event
 
-pytestmark = pytest.mark.localstack
-
 
 class Place:
     """A folder in S3 and a workgroup of one test's own."""

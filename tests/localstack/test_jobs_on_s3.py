@@ -20,8 +20,6 @@ from tests.localstack.conftest import Stack
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-pytestmark = pytest.mark.localstack
-
 FILES = (
     "01_District_wise_crimes_committed_IPC_2013.csv",
     "42_District_wise_crimes_committed_against_women_2013.csv",

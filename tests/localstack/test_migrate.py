@@ -17,8 +17,6 @@ from crime_jobs.migrate.ledger import Ledger
 from tests.localstack.conftest import Stack
 from tests.localstack.migration import OldDatabase, Session, plain, scan
 
-pytestmark = pytest.mark.localstack
-
 CANARY = "Canary Complainant"
 
 

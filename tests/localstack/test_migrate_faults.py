@@ -22,7 +22,7 @@ from tests.conftest import ROOT, Mount
 from tests.localstack.conftest import Stack, free_port
 from tests.localstack.migration import OldDatabase, Session, h2_jar, plain, scan
 
-pytestmark = [pytest.mark.localstack, pytest.mark.faults]
+pytestmark = pytest.mark.faults
 
 ROWS, PARTS = 400, 4
 Facts = dict[str, Any]

@@ -14,8 +14,6 @@ from tests.localstack.recorded_world import World, watchers, world
 
 __all__ = ["world"]
 
-pytestmark = pytest.mark.localstack
-
 
 def test_what_is_told_of_a_run_that_is_done(world: World) -> None:
     """Subject, attributes to filter by, counts; and that the run leaves no lease and no process."""

@@ -16,8 +16,6 @@ from tests.localstack.recorded_world import MAYBE, SHORT, World, until, waits, w
 
 __all__ = ["world"]
 
-pytestmark = pytest.mark.localstack
-
 
 @pytest.mark.faults
 def test_a_killed_run_is_told_of_by_its_watcher_and_can_be_run_again_at_once(world: World) -> None:

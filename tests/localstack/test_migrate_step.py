@@ -12,8 +12,6 @@ from tests.localstack.conftest import Stack
 from tests.localstack.emr import Emr
 from tests.localstack.migration import OldDatabase, plain, scan
 
-pytestmark = pytest.mark.localstack
-
 
 @pytest.fixture
 def emr(stack: Stack) -> Iterator[Emr]:

@@ -16,8 +16,6 @@ from tests.conftest import DATA
 from tests.localstack.conftest import Stack
 from tests.localstack.migration import Session
 
-pytestmark = pytest.mark.localstack
-
 #: What tells a figure's file is not the same by either way, nor is the part of a name that says it.
 NOT_COMPARED = {"source_file", "scope"}
 TASK = "trip"

@@ -30,8 +30,6 @@ from crime_jobs.model import legacy
 
 from .conftest import ROOT, Stack, harness
 
-pytestmark = pytest.mark.localstack
-
 #: Any text that a database can hold: not half of a surrogate pair.
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=60)
 AWKWARD = st.lists(

@@ -31,8 +31,6 @@ from crime_jobs.errors import AwsRefused, WrongUsage
 if TYPE_CHECKING:
     from tests.localstack.conftest import Stack
 
-pytestmark = pytest.mark.localstack
-
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -19,7 +19,6 @@ from fir_producer.shards import HASH_KEYS, Shard, list_shards
 from tests.localstack.conftest import Stack
 from tests.unit.test_producer_aggregation import aggregated
 
-pytestmark = pytest.mark.localstack
 KEYS = [f"IN-UP/Lucknow/Station {place}" for place in range(20)]
 RECORDS = 1500
 

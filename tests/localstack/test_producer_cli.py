@@ -20,8 +20,6 @@ from crime_jobs.model.fir_event import FirEvent
 from tests.localstack.conftest import ROOT, Stack
 from tests.unit.fir_forms import CANARY, form
 
-pytestmark = pytest.mark.localstack
-
 
 class Stream:
     """A stream of a test's own, and what is in it."""

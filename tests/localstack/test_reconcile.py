@@ -26,8 +26,6 @@ from crime_jobs.stream.sink import open_sink
 from tests.localstack.conftest import Stack
 from tests.unit.fir_alerts import SECRET, fir
 
-pytestmark = pytest.mark.localstack
-
 
 class World:
     """A stream, tables, a queue and a folder of a test module's own."""

@@ -24,8 +24,6 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from tests.photographs import exif, file, head, nobody, photograph, two
 
-pytestmark = pytest.mark.localstack
-
 #: Read at import: the tests' session takes such variables away.
 AWS = os.environ.get("CRIME_JOBS_CONFORMANCE_AWS") == "1"
 OUTSIDE = {name: os.environ[name] for name in os.environ if name.startswith("AWS_")} if AWS else {}

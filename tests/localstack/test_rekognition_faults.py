@@ -15,8 +15,6 @@ from botocore.exceptions import ClientError
 from tests.localstack.conftest import Stack
 from tests.photographs import file, head
 
-pytestmark = pytest.mark.localstack
-
 
 @pytest.fixture
 def order(stack: Stack) -> Iterator[Any]:

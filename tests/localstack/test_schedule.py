@@ -30,8 +30,6 @@ from tests.conftest import DATA, ROOT
 from tests.localstack.conftest import Stack
 from tests.localstack.emr import Emr, until
 
-pytestmark = pytest.mark.localstack
-
 CRON = "30 2 * * ? *"
 TEMPLATE = ROOT / "src/crime_jobs/cloud/schedules.yaml"
 

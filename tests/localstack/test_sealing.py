@@ -12,7 +12,6 @@ from crime_jobs import aws, sealing, settings
 from crime_jobs.errors import AwsRefused, BadInput
 from tests.localstack.conftest import Stack
 
-pytestmark = pytest.mark.localstack
 KEY = "alias/crime-jobs-fir"
 CANARY = "CANARY-51b2"
 

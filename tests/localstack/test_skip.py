@@ -21,8 +21,6 @@ from tests.localstack.conftest import Stack
 from tests.localstack.consumer import CANARY, Parts, event
 from tests.localstack.test_consumer_daemon import aggregate
 
-pytestmark = pytest.mark.localstack
-
 
 class World:
     """A stream, and an application that began with it."""

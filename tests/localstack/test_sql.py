@@ -31,8 +31,6 @@ from . import lakes
 from .conftest import Stack
 from .engines import until
 
-pytestmark = pytest.mark.localstack
-
 LIMIT = 10_000_000
 HOSTILE = "x'; DROP TABLE firs; --\n\"'' தமிழ் \\"
 

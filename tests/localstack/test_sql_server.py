@@ -30,8 +30,6 @@ from tests.localstack.conftest import free_port, harness
 from tests.localstack.thrift import Sql, sql
 
 __all__ = ["sql"]  # the fixture
-pytestmark = pytest.mark.localstack
-
 TOP = (
     "SELECT state, cases, rate_per_lakh FROM crime_by_region "
     "WHERE level = 'state' AND year = 2013 AND crime_group = 'all_ipc' ORDER BY cases DESC, state LIMIT 5"

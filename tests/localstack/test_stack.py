@@ -17,8 +17,6 @@ from crime_jobs.cloud import stacks_template
 
 from .conftest import ROOT, Stack, harness
 
-pytestmark = pytest.mark.localstack
-
 
 def running() -> dict[str, object]:
     """LocalStack's row of `status --output json`."""

@@ -22,8 +22,6 @@ from tests.conftest import ROOT
 from tests.localstack.conftest import Stack
 from tests.localstack.migration import OldDatabase, Said, Session, scan
 
-pytestmark = pytest.mark.localstack
-
 CANARY = "Canary Complainant"
 
 
