@@ -143,7 +143,9 @@ class Node:
         dict
         """
         tmp.mkdir(parents=True, exist_ok=True)
-        home = str(self._java) if self.java_options else self.java_home or os.environ.get("JAVA_HOME")
+        # It is made with the node's Python, which what only logs in to a database does not wait for.
+        made = os.access(self._java / "bin" / "java", os.X_OK)
+        home = str(self._java) if made else self.java_home or os.environ.get("JAVA_HOME")
         java = [str(Path(self.java_home) / "bin")] if self.java_home else []
         path = [str(self.bin), *java, os.environ.get("PATH", os.defpath)]
         found = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
