@@ -27,6 +27,9 @@ IN_TESTS = (
     (r".*", r"StreamName|StreamARN", r"fir-[0-9a-f~]+-counts", "{stream.counts}"),
     (r".*", r"DeliveryStreamName", r"fir-[0-9a-f~]+-history", "{stream.name}-history"),
     (r".*", r"object", r"crime-questions/results/.*", "{sql.results}/~"),
+    (r"analyst", r"object", r"\{artifacts\}/four_~/.*", "{sql.results}/~"),
+    (r"loader", r"WorkgroupName", r"wg-four-~", "{stream.redshift_workgroup}"),
+    (r"submitter", r"object", r"\{logs\|bucket\}/outcome-.*", "{logs}/~"),
     (r".*", r"object", r"(\{stream\.history\}(?:-loads)?)/.*", r"\1/~"),
     (
         r".*",
