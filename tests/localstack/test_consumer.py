@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +139,8 @@ def test_what_is_no_fir_goes_to_the_dead_letters_sealed_and_the_rest_goes_on(
         queue.put_back(found)
 
     # Nothing was mended: all of them stay, and it says why.
-    again = list(replay(queue, open_handler(parts.settings(), parts.stream, lambda: None, print)))
+    with closing(open_handler(parts.settings(), parts.stream, lambda: None, print)) as handler:
+        again = list(replay(queue, handler))
     assert [row["done"] for row in again] == [False] * 5
     assert len(listed(queue)) == 5
     assert CANARY not in "".join(capfd.readouterr())
@@ -147,13 +149,16 @@ def test_what_is_no_fir_goes_to_the_dead_letters_sealed_and_the_rest_goes_on(
 
 
 @pytest.mark.usefixtures("_aws")
-def test_a_letter_that_can_be_processed_by_now_is_and_leaves_the_queue(station: str, parts: Parts) -> None:
+def test_a_letter_that_can_be_processed_by_now_is_and_leaves_the_queue(
+    station: str, parts: Parts, request: pytest.FixtureRequest
+) -> None:
     queue, settings = letters(parts), parts.settings()
     first, second = firs(station, 2)
     for at, data in enumerate((first, second)):
         place = sink.Position(parts.stream.name, SHARD, str(at + 1), 0)
         queue.send(place, data, "for a reason", event(1).sent_at)
     handler = open_handler(settings, parts.stream, lambda: None, print)
+    request.addfinalizer(handler.close)
     only = next(row["id"] for row in listed(queue) if row["position"].endswith("/2/0"))
     rows: list[dict[str, Any]] = []
     replay_all(settings, parts.stream, [only], rows)  # which tells of it, too

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -103,8 +104,8 @@ def test_what_is_before_is_handled_what_is_odd_is_kept_sealed_and_the_lease_is_b
 
     # Who replays the letters has the FIRs in them, each at its own place.
     queue = open_letters(world.settings, world.stream)
-    handler = open_handler(world.settings, world.stream, lambda: None, print)
-    again = list(replay(queue, handler))
+    with closing(open_handler(world.settings, world.stream, lambda: None, print)) as handler:
+        again = list(replay(queue, handler))
     assert [(row["outcome"], row["done"]) for row in again] == 3 * [("new", True)]
     assert world.firs == [2, 3, 4, 5, 6, 7, 10, 11, 12, 13]
     there = {item["fir_number"]["N"]: item for item in world.parts.scan(world.stream.events_table).values()}

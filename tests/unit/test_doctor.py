@@ -335,9 +335,6 @@ def test_what_is_the_same_is_shown_once_and_the_worst_first() -> None:
     assert doctor_rows.summary(found) == "1 failed, 2 warning, 1 ok, 2 not checked"
 
 
-# It passes alone and with the other unit tests, and failed once after tests with servers in one process; the
-# cause is not known yet. Until then it runs in the soak tier.
-@pytest.mark.soak
 def test_the_command(
     aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
