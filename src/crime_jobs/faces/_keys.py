@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from crime_jobs import aws
-from crime_jobs.errors import BadInput
+from crime_jobs.secret import read_secret
 
 if TYPE_CHECKING:
     from crime_jobs.settings import Settings
@@ -39,19 +37,17 @@ def access_key(settings: Settings, secret: str) -> tuple[str, str]:
     BadInput
         If it is not such JSON.
     """
-    if secret.startswith("arn:"):
-        aws.check_arn(secret, settings, "The secret of the engine's key")
-    client = aws.client("secretsmanager", settings)
-    with aws.refusals(f"Reading the secret {secret}"):
-        text = client.get_secret_value(SecretId=secret).get("SecretString", "")
-    try:
-        found = json.loads(text)
-        key, signs = (found[name] for name in _MEMBERS)
-        if not (isinstance(key, str) and isinstance(signs, str) and key and signs):
-            raise TypeError  # noqa: TRY301 - as what is no object at all
-    except (ValueError, KeyError, TypeError):
-        raise BadInput(
-            f"The secret {secret} is not JSON with {' and '.join(_MEMBERS)}.",
-            hint="Write both as they stand in the engine's file of clients.",
-        ) from None  # the error would quote the secret
+    return read_secret(
+        settings,
+        secret,
+        _MEMBERS,
+        _key,
+        called="The secret of the engine's key",
+        hint="Write both as they stand in the engine's file of clients.",
+    )
+
+
+def _key(key: Any, signs: Any) -> tuple[str, str]:
+    if not (isinstance(key, str) and isinstance(signs, str) and key and signs):
+        raise TypeError
     return key, signs

@@ -6,16 +6,15 @@ as decimal(38,10), and a DATE in the session's time zone. So each value arrives 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from crime_jobs import aws
-from crime_jobs.errors import BadInput, JobFailed, WrongUsage
+from crime_jobs.errors import JobFailed, WrongUsage
 from crime_jobs.model.tablemapping import Kind, SourceColumn, SourceTable, TableMapping
+from crime_jobs.secret import read_secret
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -117,19 +116,14 @@ def connect(settings: Settings, url: str, secret: str) -> Source:
             "The URL of the source holds credentials.",
             hint=f"Keep them in the secret {secret}: what is in a URL ends in logs.",
         )
-    if secret.startswith("arn:"):
-        aws.check_arn(secret, settings, "The secret")
-    client = aws.client("secretsmanager", settings)
-    with aws.refusals(f"Reading the secret {secret}"):
-        text = client.get_secret_value(SecretId=secret).get("SecretString", "")
-    try:
-        found = json.loads(text)
-        return Source(url, str(found["username"]), str(found["password"]))
-    except (ValueError, KeyError, TypeError):
-        raise BadInput(
-            f"The secret {secret} is not JSON with username and password.",
-            hint="Secrets that RDS manages are; write one of your own like them.",
-        ) from None  # the error would quote the secret
+    return read_secret(
+        settings,
+        secret,
+        ("username", "password"),
+        lambda user, password: Source(url, str(user), str(password)),
+        called="The secret",
+        hint="Secrets that RDS manages are; write one of your own like them.",
+    )
 
 
 @contextmanager
