@@ -37,7 +37,7 @@ OTHERWISE = {
 SERVICES = ("s3", "rekognition", "dynamodb", "kms", "sts", "secretsmanager")
 SEALS: Code = {"src/crime_jobs/sealing.py": ()}
 AUDIT: Code = {f"{FOLDER}/audit.py": ()}
-SIGNS: Code = {f"{FOLDER}/_keys.py": ()}
+SIGNS: Code = {f"{FOLDER}/_keys.py": (), "src/crime_jobs/secret.py": ()}
 #: Tags of a collection that is made need a permission of their own
 #: (https://docs.aws.amazon.com/rekognition/latest/APIReference/API_CreateCollection.html).
 TAGS = {"rekognition:TagResource"}
