@@ -231,9 +231,9 @@ def test_firs_that_nobody_answers_are_left_out_and_it_is_said(
     whole: Path, two_states: Path, tmp_path: Path, error: Any
 ) -> None:
     built = build_dashboard(Refusing(whole, error("Nobody knows <them>.")), two_states, tmp_path)
-    assert built.left_out == ("The page leaves FIRs out. Nobody knows <them>.",)
+    assert built.left_out == ("The page is whole but for FIRs. Nobody knows <them>.",)
     page = built.page.read_text(encoding="utf-8")
-    assert "The page leaves FIRs out. Nobody knows &lt;them&gt;." in page
+    assert "The page is whole but for FIRs. Nobody knows &lt;them&gt;." in page
     assert 'id="firs-table"' not in page
 
 

@@ -28,6 +28,8 @@ ASKED: dict[str, dict[str, str]] = {
     "hot_spots": {},
     "falling_districts": {},
 }
+#: Begins what is said where there are none, which is no fault: not every environment has a stream.
+WITHOUT_FIRS = "The page is whole but for FIRs."
 #: Those about the stream's FIRs, on the page when there is a history of them.
 FIRS = ("firs_by_group", "firs_by_hour_and_month")
 #: Whose statements the page shows besides: the same figures, laid out for two places.
@@ -65,9 +67,9 @@ def ask_all(asker: Asker) -> tuple[dict[str, pa.Table], list[str]]:
     try:
         firs = {name: _ask(asker, name, {}) for name in FIRS}
     except (AwsRefused, BadInput, JobFailed) as error:
-        return answers, [f"The page leaves FIRs out. {error.message}"]
+        return answers, [f"{WITHOUT_FIRS} {error.message}"]
     if not firs[FIRS[0]].num_rows:
-        return answers, ["The page leaves FIRs out. The history of the stream holds none."]
+        return answers, [f"{WITHOUT_FIRS} The history of the stream holds none."]
     return answers | firs, []
 
 
