@@ -44,7 +44,8 @@ _OTHER_REGION = {
 _NO_BUCKET = {"NoSuchBucket", "404"}
 _SERVER_ERROR = 500
 
-_PATH = re.compile(r"(https?://[^/\s\"']+)/[^\s\"']*")
+_PATH = re.compile(r"(https?://)(?:[^/\s\"']*@)?([^/\s\"']+)(?:/[^\s\"']*)?")
+_KEY = re.compile(r"(:s3:::[a-z0-9.-]+/)[^\"]*(?=\"|$)")
 _ARN = re.compile(r"arn:[\w-]+:(?P<service>[\w-]*):(?P<region>[\w-]*):(?P<account>\d*):")
 
 
@@ -364,7 +365,8 @@ def may_be_repeated(error: BaseException) -> bool:
 
 
 def _explained(error: ClientError, doing: str) -> CrimeJobsError:
-    code, said = code_of(error), _line_of(str(error.response.get("Error", {}).get("Message", "")))
+    code, said = code_of(error), str(error.response.get("Error", {}).get("Message", ""))
+    said = _KEY.sub(r"\1…", _line_of(said))  # S3 names the object, which may be somebody's photograph
     answer = error.response.get("ResponseMetadata", {})
     attempts = answer.get("RetryAttempts", 0) + 1
     hints = [
@@ -385,7 +387,7 @@ def _explained(error: ClientError, doing: str) -> CrimeJobsError:
 
 def _line(error: BaseException) -> str:
     # botocore's words have whole addresses: of an object of S3 its key, which may name somebody.
-    return _PATH.sub(r"\1", _line_of(str(error)))
+    return _PATH.sub(r"\1\2", _line_of(str(error)))
 
 
 def _line_of(text: str) -> str:

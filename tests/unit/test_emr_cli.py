@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
@@ -78,3 +80,11 @@ def test_the_outcome_of_steps_that_others_submitted() -> None:
     assert outcome_in(["entry.py", "clean_ncrb", "--outcome", "s3://o/1"]) == "s3://o/1"
     assert outcome_in(["their.py", "--outcome"]) is None
     assert outcome_in([]) is None
+
+
+def test_what_an_endpoint_lets_in_with_is_not_told() -> None:
+    error = boto.EndpointConnectionError(endpoint_url="https://asha:canary@faces.example:8443/bucket/name.jpg")
+    with pytest.raises(AwsRefused) as caught, aws.refusals("Looking"):
+        raise error
+    assert "https://faces.example:8443" in caught.value.message
+    assert not re.search("canary|asha|name", str(caught.value))
