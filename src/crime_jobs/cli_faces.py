@@ -126,10 +126,11 @@ def withdraw(
 
     settings = settings_for(env, needs=(), region=region, profile=profile)
     withdrawal = Withdrawal(settings, of(settings.faces), watch_list)
-    person = withdrawal.find(typed("Key of the person") if person_key == "-" else person_key)
+    key = typed("Key of the person") if person_key == "-" else person_key
+    person = withdrawal.find(key)
     if not yes:
         confirm(f"Remove this person's faces, leads{'' if keep_photographs else ', photographs'} for good?")
-    done = withdrawal.withdraw(person, reason, keep_photographs=keep_photographs)
+    done = withdrawal.withdraw(person, reason, keep_photographs=keep_photographs, person_key=key)
     output.show([vars(done)], output_format, title=f"Withdrawn from {watch_list}")
 
 

@@ -23,7 +23,7 @@ from crime_jobs import settings
 from crime_jobs.errors import AwsRefused, JobFailed, WrongUsage
 from crime_jobs.faces import _rows as row_module
 from crime_jobs.faces import audit as audits
-from crime_jobs.faces import expiry
+from crime_jobs.faces import expiry, places
 from crime_jobs.faces._called import check_name, collection_of
 from crime_jobs.faces._enrolling import Enroller, Wish
 from crime_jobs.faces._reconcile import Reconciled, reconcile
@@ -243,6 +243,34 @@ def test_a_listed_day_without_lines_stops_whoever_would_write_on() -> None:
     table.items = {key: item for key, item in table.items.items() if key[0] == audits.DAYS}
     with pytest.raises(JobFailed, match="lines were removed"):
         audit.write("enrol")
+
+
+def test_a_listed_day_without_lines_is_no_whole_chain() -> None:
+    """Day and first line are written together: where the last day's lines were cut off, its place shows it."""
+    table, audit = written()
+    table.items = {key: item for key, item in table.items.items() if key[0] != "2026-11-26"}
+    told = audit.verify()
+    assert (told.broken, told.why) == (7, "2026-11-26 is listed and has no line")
+
+
+@pytest.mark.parametrize("number", ["1", "20261399", "99991231", "20261124.5"])
+def test_a_day_that_was_put_on_the_list_stops_no_verification(number: str) -> None:
+    """Neither by what is no day, nor by one so far off that all days until then would be looked at."""
+    table, audit = written()
+    table.items[audits.DAYS, 99_999_999] = {"day": {"S": audits.DAYS}, "line": {"N": number}}
+    asked = []
+    query = table.query
+    table.query = lambda **told: asked.append(1) or query(**told)  # type: ignore[method-assign, func-returns-value]
+    told = audit.verify()
+    assert told.broken is not None
+    assert "list" in told.why
+    assert len(asked) < 50
+
+
+def test_a_line_with_a_broken_number_is_one_that_was_changed() -> None:
+    table, audit = written()
+    table.items["2026-11-24", 99] = {**table.items["2026-11-24", 1], "line": {"N": "1.5"}}
+    assert audit.verify().broken is not None
 
 
 class Collection:
@@ -528,6 +556,22 @@ def test_a_folder_gives_no_photograph_from_outside_it(tmp_path: Path) -> None:
         assert name not in str(caught.value)
 
 
+def test_a_file_that_goes_while_the_folder_is_listed_is_not_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("canary.jpg", "own.jpg"):
+        (tmp_path / name).write_bytes(b"x")
+    state = places._state
+
+    def looked(path: Path) -> str:
+        if path.name == "canary.jpg":
+            path.unlink()
+        return state(path)
+
+    monkeypatch.setattr(places, "_state", looked)
+    assert set(open_place(str(tmp_path / "manifest.csv"), SETTINGS).marks()) == {"own.jpg"}
+
+
 def test_two_environments_have_no_collection_in_common() -> None:
     usual, second = FaceSettings(), FaceSettings(people_table="second-face_people")
     assert collection_of("missing", usual) == "crime-jobs-missing"
@@ -709,3 +753,23 @@ def test_a_reason_does_not_name_the_person_in_whatever_case(key: str) -> None:
     withdrawal.people = Opens()  # type: ignore[assignment]
     with pytest.raises(WrongUsage, match="has the person's key in it"):
         withdrawal.withdraw(replace(somebody(1), sealed="sealed"), f"{key} was found", keep_photographs=False)
+
+
+@pytest.mark.parametrize("state", [State.EXPIRED, State.WITHDRAWN])
+def test_nor_where_nothing_of_the_person_is_left_that_says_the_key(state: State) -> None:
+    withdrawal = object.__new__(Withdrawal)
+    with pytest.raises(WrongUsage, match="has the person's key in it"):
+        withdrawal.withdraw(
+            somebody(1, state=state),
+            "mp/2026/ab was found",
+            keep_photographs=False,
+            person_key="MP/2026/AB",
+        )
+
+
+def test_a_key_that_is_no_text_is_nobodys() -> None:
+    """As the shell hands it on when it is not UTF-8."""
+    withdrawal = a_withdrawal(Rooms(), Collection())
+    withdrawal.people = People.__new__(People)
+    with pytest.raises(WrongUsage, match="Nobody on the watch list"):
+        withdrawal.find("MP/2026/\udcff")

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from crime_jobs import aws
@@ -249,8 +249,9 @@ class Audit:
     def verify(self) -> Verified:
         """Follow the chain from its first line to its last.
 
-        The list of the days is no line of the chain, so each day of the calendar up to today is looked at
-        too: whoever takes a day off the list does not hide its lines.
+        The list of the days is no line of the chain, so each day after the last that is listed is looked at
+        too: whoever takes a day off the list does not hide its lines. A day is listed together with its first
+        line: one without any is what is left of lines that were cut off.
 
         Returns
         -------
@@ -263,22 +264,25 @@ class Audit:
                 if hidden is not None and day not in self._days(forward=True):  # not begun in this moment
                     return Verified(number, before, number + 1, f"{day} has lines and is not listed")
                 continue
+            begins = number
             for item in self._query(day, forward=True):
                 line = _line(item)
                 if wrong := _wrong(line, before, number):
                     return Verified(number, before, number + 1, wrong)
                 before, number = line.hash, line.line
+            if number == begins:
+                return Verified(number, before, number + 1, f"{day} is listed and has no line")
         return Verified(number, before)
 
     def _calendar(self) -> Iterator[tuple[str, bool]]:
-        """Return each day from the first that is listed to today, and whether it is listed."""
+        """Return the days that are listed, then those from today back to the last of them; and which it is."""
         listed = sorted(self._days(forward=True))
-        today = self._now().astimezone(UTC).date().isoformat()
-        day = date.fromisoformat(listed[0] if listed else today)
-        last = date.fromisoformat(max([today, *listed[-1:]]))
-        while day <= last:
-            yield day.isoformat(), day.isoformat() in listed
-            day += timedelta(days=1)
+        yield from ((day, True) for day in listed)
+        day = self._now().astimezone(UTC).date()
+        last = listed[-1] if listed else (day - timedelta(days=1)).isoformat()
+        while day.isoformat() > last:
+            yield day.isoformat(), False
+            day -= timedelta(days=1)
 
     def _last(self) -> Line | None:
         days = self._days(forward=False)
@@ -391,4 +395,5 @@ def _line(item: Mapping[str, Any]) -> Line:
     names = ("day", "at", "who", "action", "facts", "before")
     # What somebody took away is empty here, and then the hash is another.
     texts = {name: item.get(name, {}).get("S", "") for name in names}
-    return Line(line=int(item["line"]["N"]), said=item.get("hash", {}).get("S", ""), **texts)
+    # A number that is none of ours, such as 1.5, is not where it should be either.
+    return Line(line=int(float(item["line"]["N"])), said=item.get("hash", {}).get("S", ""), **texts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -158,12 +159,13 @@ class _Folder:
             raise WrongUsage(f"The manifest can't be read: {error.strerror}.") from None
 
     def marks(self) -> dict[str, str]:
-        files = (path for path in self._folder.rglob("*") if path.is_file())
-        return {
-            name: mark(self.uri(name), _state(path))
-            for path in files
-            if (name := path.relative_to(self._folder).as_posix())
-        }
+        found: dict[str, str] = {}
+        for path in self._folder.rglob("*"):
+            with suppress(OSError):  # gone meanwhile, or not ours to look at; the error would name it
+                if path.is_file():
+                    name = path.relative_to(self._folder).as_posix()
+                    found[name] = mark(self.uri(name), _state(path))
+        return found
 
     def read(self, name: str) -> Photograph:
         path = (self._folder / name).resolve()

@@ -17,6 +17,7 @@ from crime_jobs.faces.audit import Audit, Unexpected
 from crime_jobs.faces.decisions import is_printable
 from crime_jobs.faces.engine import Engine, person_of
 from crime_jobs.faces.leads import Leads
+from crime_jobs.faces.manifest import KEY
 from crime_jobs.faces.people import OVER, People, Person, State, written
 from crime_jobs.faces.purpose import check_engine
 from crime_jobs.faces.removing import Remover
@@ -101,7 +102,7 @@ class Withdrawal:
         WrongUsage
             If nobody on the list has it; it is not repeated.
         """
-        found = self.people.by_key(self.list.name, person_key)
+        found = self.people.by_key(self.list.name, person_key) if KEY.fullmatch(person_key) else None
         if found is None:
             raise WrongUsage(
                 f"Nobody on the watch list {self.list.name} has this key.",
@@ -109,7 +110,9 @@ class Withdrawal:
             )
         return found
 
-    def withdraw(self, person: Person, reason: str, *, keep_photographs: bool) -> Withdrawn:
+    def withdraw(
+        self, person: Person, reason: str, *, keep_photographs: bool, person_key: str = ""
+    ) -> Withdrawn:
         """Take a person off the list, for good.
 
         Parameters
@@ -120,6 +123,8 @@ class Withdrawal:
             Why: goes into the audit, so no name belongs into it.
         keep_photographs
             Whether the photographs stay where they are.
+        person_key
+            The key that the person was found by: of one who is off the list, nothing here says it.
 
         Returns
         -------
@@ -136,7 +141,8 @@ class Withdrawal:
             If something can't be removed: run it again.
         """
         _check_reason(reason)
-        if person.sealed and self.people.secrets(person).person_key.casefold() in reason.casefold():
+        key = self.people.secrets(person).person_key if person.sealed else person_key
+        if key and key.casefold() in reason.casefold():
             raise WrongUsage("The reason has the person's key in it.", hint="The audit holds no names.")
         return self.end(person, State.WITHDRAWN, reason, keep_photographs=keep_photographs)
 
