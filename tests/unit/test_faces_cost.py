@@ -50,3 +50,9 @@ def test_more_never_costs_less(photographs: int, more: int, assumed: float) -> N
 def test_fewer_than_no_faces_is_refused() -> None:
     with pytest.raises(WrongUsage, match=r"no -1\.0 faces"):
         estimate(1, AWS, -1.0)
+
+
+@pytest.mark.parametrize("assumed", [float("nan"), float("inf")])
+def test_nor_are_there_as_many_as_nobody_can_count(assumed: float) -> None:
+    with pytest.raises(WrongUsage, match=f"no {assumed} faces"):
+        estimate(1, AWS, assumed)

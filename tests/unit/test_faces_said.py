@@ -19,7 +19,7 @@ from crime_jobs.faces._reconcile import Reconciled
 from crime_jobs.faces.audit import Line
 from crime_jobs.faces.engine import Engine
 from crime_jobs.faces.people import People, Person
-from crime_jobs.faces.pictures import Reason
+from crime_jobs.faces.pictures import Reason, Unreadable
 from crime_jobs.faces.watchlist import Enrolled
 from crime_jobs.model.faces import FaceSettings, of
 from tests.conftest import ROOT
@@ -144,3 +144,42 @@ def test_a_table_that_is_not_there_is_told_of_with_what_makes_it(monkeypatch: py
     with pytest.raises(AwsRefused) as caught:
         People(SETTINGS, FaceSettings()).watch_list("missing")
     assert "crime-jobs deploy faces" in (caught.value.hint or "")
+
+
+def test_a_refusal_of_s3_does_not_name_the_object() -> None:
+    """S3 says in its refusals which object it is about, and a photograph's name may be somebody's."""
+    said = (
+        "User: arn:aws:sts::111122223333:assumed-role/desk/asha is not authorized to perform: s3:GetObject on "
+        'resource: "arn:aws:s3:::crime-faces/watch/canary asha.jpg" because no identity-based policy allows '
+        "the s3:GetObject action"
+    )
+    error: Any = {"Error": {"Code": "AccessDenied", "Message": said}}
+    with pytest.raises(AwsRefused) as caught, aws.refusals("Reading a photograph"):
+        raise ClientError(error, "GetObject")
+    assert "canary" not in str(caught.value)
+    assert "asha.jpg" not in str(caught.value)
+    assert "arn:aws:s3:::crime-faces/…" in str(caught.value)
+    assert "because no identity-based policy allows" in str(caught.value)
+
+
+@pytest.mark.parametrize("code", ["InvalidRequest", "KMS.DisabledException"])
+def test_a_photograph_that_s3_itself_can_not_open_does_not_stop_the_others(
+    monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    """One that was sealed with a key of somebody's own, or whose key is off: the next run would meet it too."""
+
+    class S3:
+        def get_object(self, **_: Any) -> None:
+            error: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+            raise ClientError(error, "GetObject")
+
+    monkeypatch.setattr("crime_jobs.executors.client", lambda *_: S3())
+    with pytest.raises(Unreadable) as caught:
+        photographs.fetch(SETTINGS, photographs.Found("x", "bucket", "canary.jpg", '"e"', 1))
+    assert caught.value.reason is Reason.DENIED
+
+
+@pytest.mark.parametrize("days", [100_001, 10**12])
+def test_leads_are_not_kept_for_longer_than_a_calendar_has_days(days: int) -> None:
+    with pytest.raises(WrongUsage, match="lead_days"):
+        of({"lead_days": days})

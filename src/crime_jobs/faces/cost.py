@@ -72,9 +72,9 @@ def estimate(photographs: int, faces: FaceSettings, assumed: float = ASSUMED_FAC
     Raises
     ------
     WrongUsage
-        If a negative number of faces is assumed.
+        If a negative number of faces is assumed, or none that can be counted.
     """
-    if assumed < 0:
+    if not 0 <= assumed < math.inf:
         raise WrongUsage(f"A photograph has no {assumed} faces.", hint="Assume 0 or more.")
     calls = {"detect_faces": photographs, "search_faces_by_image": math.ceil(photographs * assumed)}
     seconds = sum(calls.values()) / faces.calls_per_second

@@ -39,7 +39,10 @@ ENDS, UNREADABLE_DAYS = "ends", 180
 _ATTEMPTS, _PAUSE = 8, 0.1
 
 _GONE = {"NoSuchKey", "404", "NoSuchVersion", "PreconditionFailed", "412"}
-_DENIED = {"AccessDenied", "403", "InvalidObjectState"}
+#: InvalidRequest: it is encrypted with a key that only the one knows who put it there.
+_DENIED = {"AccessDenied", "403", "InvalidObjectState", "InvalidRequest"}
+#: Begins the codes of a KMS key that is off, on its way out or gone.
+_OF_ITS_KEY = "KMS."
 
 _serialise, _deserialise = TypeSerializer().serialize, TypeDeserializer().deserialize
 
@@ -153,7 +156,7 @@ def fetch(settings: Settings, found: Found) -> bytes:
         code = aws.code_of(error)
         if code in _GONE:
             raise Unreadable(Reason.GONE) from None
-        if code in _DENIED:
+        if code in _DENIED or code.startswith(_OF_ITS_KEY):
             raise Unreadable(Reason.DENIED) from None
         raise _unreachable(code) from None
     except BotoCoreError as error:

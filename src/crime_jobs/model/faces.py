@@ -72,7 +72,7 @@ class FaceSettings(BaseModel):
     threshold: float = Field(default=99.0, ge=80, le=100)
     calls_per_second: float = Field(default=5.0, gt=0)
     price_per_call: float = Field(default=0.001, ge=0)
-    lead_days: int = Field(default=90, gt=0)
+    lead_days: int = Field(default=90, gt=0, le=36_500)
 
     @model_validator(mode="before")
     @classmethod
