@@ -84,7 +84,16 @@ def _run(
     except SystemExit as end:  # typer ends this way, also when it is interrupted
         if isinstance(end.__context__, OSError) and end.__context__.errno == errno.EPIPE:
             return 0
-        if end.code == INTERRUPTED:
+        if end.code == INTERRUPTED or _is_at_a_question(end):
             interrupted()
+            return INTERRUPTED
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
+
+
+def _is_at_a_question(end: SystemExit) -> bool:
+    """Tell whether Ctrl-C answered a question: typer makes that the same error as an input that has ended."""
+    import typer
+
+    abort = end.__context__
+    return isinstance(abort, typer.Abort) and isinstance(abort.__context__, KeyboardInterrupt)

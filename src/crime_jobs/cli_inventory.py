@@ -117,6 +117,8 @@ def _ask(env: str, where: str) -> None:
     try:
         said = typer.prompt(f"This can't be undone in {where}. The environment's name", err=True)
     except typer.Abort as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise Interrupted("Interrupted; nothing was removed.") from error
         raise WrongUsage(
             "Nobody said the environment's name; nothing was removed.",
             hint=f"In a script: --yes --name {env}.",

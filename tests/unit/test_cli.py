@@ -7,8 +7,10 @@ import subprocess
 import sys
 
 import pytest
+import typer
 
 from crime_jobs.cli import main
+from crime_jobs.cli_end import run_app
 from tests.conftest import ROOT
 
 
@@ -69,3 +71,31 @@ def test_the_entry_point_of_spark_submit_takes_the_same_arguments() -> None:
     said = subprocess.run([sys.executable, str(entry), "nope"], capture_output=True, text=True, check=False)
     assert said.returncode == 2
     assert "There is no job 'nope'" in said.stderr
+
+
+@pytest.mark.parametrize(("pressed", "code"), [(KeyboardInterrupt, 130), (EOFError, 1)])
+@pytest.mark.parametrize("hidden", [True, False])
+def test_ctrl_c_at_a_question_is_an_interruption_as_any_other(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    pressed: type[BaseException],
+    code: int,
+    hidden: bool,
+) -> None:
+    """Typer makes one error of Ctrl-C and of an input that has ended, and ends with 1."""
+
+    def answered(*_: object) -> str:
+        raise pressed
+
+    for name in ("visible_prompt_func", "hidden_prompt_func"):
+        monkeypatch.setattr(f"{typer.confirm.__module__}.{name}", answered)
+    app = typer.Typer()
+
+    @app.command()
+    def ask() -> None:
+        typer.prompt("Key", hide_input=True) if hidden else typer.confirm("Change it?", err=True)
+
+    ended: list[bool] = []
+    assert run_app(app, "crime-jobs", [], lambda: ended.append(True)) == code
+    assert bool(ended) is (code == 130)
+    capsys.readouterr()

@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 import pytest
+import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -525,8 +526,6 @@ def run(account: Account, monkeypatch: pytest.MonkeyPatch, *arguments: str, said
         "crime_jobs.cloud.inventory_asking.Asking.__init__.__kwdefaults__",
         {"writes": False, "make": account.make},
     )
-    import typer
-
     app = typer.Typer()
     cli_inventory.register(app)
     return CliRunner().invoke(app, ["destroy", "--env", "trial", *arguments], input=said)
@@ -664,3 +663,43 @@ def test_a_stack_that_fails_without_a_reason_is_told_and_no_empty_list_is_sent(
         destroy_stacks.delete(account.asking(), row, lambda said: None, lambda seconds: None)
     sent = [request for _, operation, request in account.calls if operation == "delete_stack"]
     assert not [request for request in sent if "RetainResources" in request]
+
+
+def test_what_a_stack_retains_and_never_made_stands_for_nothing(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CloudFormation gives no id, or an empty one, of what could not be made; a security group has no ARN."""
+    held = account._stack(HOME, "crime-jobs-trial-firs")["holds"]
+    held |= {"Never": (TABLE, "", "Retain"), "NotEither": (TABLE, None, "Retain")}
+    lists = account.cloudformation_list_stack_resources
+
+    def listed(region: str, StackName: str) -> Any:  # noqa: N803 - as boto3's
+        said = lists(region, StackName)
+        for one in said["StackResourceSummaries"]:
+            if one["PhysicalResourceId"] is None:
+                del one["PhysicalResourceId"]
+        return said
+
+    monkeypatch.setattr(account, "cloudformation_list_stack_resources", listed)
+    (row,) = [
+        row
+        for wave in destruction(account).plan().stacks()
+        for row in wave
+        if row.found.name == "crime-jobs-trial-firs"
+    ]
+    assert destroy_stacks.retained(account.asking(make_settings("trial")), row) == {"fir_events"}
+
+
+def test_ctrl_c_at_the_question_is_no_wrong_answer(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pressed(*_: Any, **__: Any) -> str:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            raise typer.Abort from None
+
+    monkeypatch.setattr("typer.prompt", pressed)
+    before = account.everything()
+    result = run(account, monkeypatch)
+    assert isinstance(result.exception, Interrupted)
+    assert "nothing was removed" in result.exception.message
+    assert account.everything() == before

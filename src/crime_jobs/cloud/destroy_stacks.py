@@ -109,7 +109,9 @@ def retained(asking: Asking, stack: Row) -> set[str]:
     document = parsed(body) if isinstance(body, str) else body
     keeps = {"Retain", "RetainExceptOnCreate"}
     names = {name for name, about in document["Resources"].items() if about.get("DeletionPolicy") in keeps}
-    return {one["PhysicalResourceId"] for one in held if one["LogicalResourceId"] in names}
+    # What could not be made has no id, or an empty one, which is no name of anything.
+    ids = {one.get("PhysicalResourceId", "") for one in held if one["LogicalResourceId"] in names}
+    return ids - {""}
 
 
 def waves(stacks: Iterable[Row], importing: Importers) -> list[list[Row]]:
