@@ -9,10 +9,11 @@ import typer
 
 from crime_jobs import output
 from crime_jobs.cli_options import DryRun, Env, Output, Profile, Region, Yes, settings_for
-from crime_jobs.errors import WrongUsage
+from crime_jobs.errors import CrimeJobsError, WrongUsage
 
 if TYPE_CHECKING:
-    from crime_jobs.cloud.deploy import Preview
+    from crime_jobs.cloud.deploy import Deployment, Preview
+    from crime_jobs.settings import Settings
 
 Streams = Annotated[
     list[str] | None,
@@ -46,8 +47,7 @@ def deploy(
     output_format: Output = None,
 ) -> None:
     """Make or change the stacks of an environment: shows the changes, asks, and follows each to its end."""
-    from crime_jobs.cloud import outputs as outputs_module
-    from crime_jobs.cloud.deploy import DONE, NOT_AGREED, Deployment, summary
+    from crime_jobs.cloud.deploy import NOT_AGREED, Deployment, summary
 
     settings = settings_for(env, needs=(), region=region, profile=profile)
     work = Deployment(settings, streams or [], output.note)
@@ -65,12 +65,25 @@ def deploy(
         return
     try:
         work.run(lambda preview: _agreed(preview, work.where, yes, replace_data))
-    finally:
-        if any(row["did"] == DONE for row in work.did):
-            output.note(f"Where things are: {outputs_module.refresh(settings)}")
+    except BaseException:  # Ctrl-C too: what is made so far is made
+        try:
+            _write_outputs(settings, work)
+        except CrimeJobsError as error:  # the first error is what counts
+            output.note(f"{error} Later, `crime-jobs outputs --write --env {settings.env}` writes down where.")
+        raise
+    _write_outputs(settings, work)
     output.show(work.did, output_format, title=f"Stacks of {settings.env}")
     if work.did[-1]["did"] == NOT_AGREED:
         raise typer.Exit(1)
+
+
+def _write_outputs(settings: Settings, work: Deployment) -> None:
+    """Write down where things are, if any were made or changed."""
+    from crime_jobs.cloud import outputs
+    from crime_jobs.cloud.deploy import DONE
+
+    if any(row["did"] == DONE for row in work.did):
+        output.note(f"Where things are: {outputs.refresh(settings)}")
 
 
 def _said(preview: Preview) -> list[dict[str, str]]:

@@ -497,3 +497,42 @@ def test_every_output_that_a_stack_takes_is_one_that_its_stream_gives_and_comes_
 def test_reasons_have_hints(reason: str, word: str) -> None:
     assert word in hint_of(reason)
     assert bool(hint_of(reason)) == bool(word)
+
+
+def test_that_outputs_can_not_be_read_hides_no_failure(
+    command: Command, formation: Formation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A later stack fails by Ctrl-C, the credentials end: what is under way in AWS is what counts."""
+    from crime_jobs.cloud import outputs
+    from crime_jobs.errors import AwsRefused
+
+    def refresh(*_: Any, **__: Any) -> Path:
+        raise AwsRefused("Looking at stack x: expired.", hint="Log in again.")
+
+    monkeypatch.setattr(outputs, "refresh", refresh)
+    executed = formation.on_execute_change_set
+
+    def execute(**request: Any) -> Any:
+        if sum(call == "ExecuteChangeSet" for call in formation.calls) == 2:
+            formation.steps, formation.interrupt = 3, 2
+        return executed(**request)
+
+    monkeypatch.setattr(formation, "on_execute_change_set", execute)
+    code, _, err = command("deploy", "network", "storage", "--yes")
+    assert code == 130
+    assert "CloudFormation goes on with stack crime-jobs-pune-storage" in err
+    assert "Looking at stack x: expired." in err
+    assert "crime-jobs outputs --write --env pune" in err
+
+
+def test_outputs_that_can_not_be_read_are_told_where_all_went_well(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from crime_jobs.cloud import outputs
+    from crime_jobs.errors import AwsRefused
+
+    def refresh(*_: Any, **__: Any) -> Path:
+        raise AwsRefused("Looking at stack x: expired.")
+
+    monkeypatch.setattr(outputs, "refresh", refresh)
+    assert command("deploy", "storage", "--yes")[0] == 4

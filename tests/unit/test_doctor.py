@@ -376,3 +376,19 @@ def test_here_there_is_little_to_look_at(
 def test_a_wrong_check_is_named() -> None:
     with pytest.raises(WrongUsage, match="bucket"):
         doctor.chosen(doctor_checks.CHECKS, ["bucket"])
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "https://host:port", "https://host:99999"])
+def test_an_endpoint_that_is_no_address_is_a_finding(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """What the doctor is asked for when nothing works must not end with a traceback."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_KINESIS", url)
+    found = examined("certificates", "region")
+    for name in ("certificates", "region"):
+        said = [text_of(one.said) for one in found if one.check == name and one.said.state is State.FAILED]
+        assert any(f"{url} is no address" in text for text in said)
+
+
+def test_a_name_that_no_host_can_have_is_a_finding() -> None:
+    said = Said()
+    doctor_here._tls(said, f"https://{'a' * 64}.example")
+    assert said.state is State.FAILED

@@ -109,15 +109,28 @@ def _sources(where: Where, said: Said) -> None:
 
 def endpoints(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that name endpoints, and their URLs without anything secret in them."""
-    found = {}
-    for name, url in environ.items():
-        if name.startswith("AWS_ENDPOINT_URL") and url:
-            parts = urlsplit(url)
-            found[name] = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-    return found
+    return {
+        name: _bare(url) for name, url in environ.items() if name.startswith("AWS_ENDPOINT_URL") and url
+    }
+
+
+def _bare(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # said where it is looked at
+        return url.rpartition("@")[2]
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def _check_address(url: str) -> None:
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        raise WrongUsage(f"{url} is no address.", hint="It looks like https://host:port.") from None
 
 
 def _endpoint(where: Where, said: Said, name: str, url: str) -> None:
+    _check_address(url)
     region.check_url(url, where.settings, name)
     there = region.of_url(url)
     said.ok(f"{url} is in {there}" if there else f"{url} names no region")
@@ -216,6 +229,7 @@ def certificates(where: Where) -> Iterator[Probe]:
 
 
 def _tls(said: Said, url: str) -> None:
+    _check_address(url)
     parts = urlsplit(url)
     host = parts.hostname or ""
     if parts.scheme != "https":
@@ -239,7 +253,7 @@ def _tls(said: Said, url: str) -> None:
     except ssl.SSLCertVerificationError as error:
         said.fail(f"its certificate is not good: {error.verify_message}", "Renew it, or set AWS_CA_BUNDLE.")
         return
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a name that no host can have
         said.fail(f"it can't be reached ({type(error).__name__})", "Is it up, and the address right?")
         return
     _until(said, datetime.fromtimestamp(ssl.cert_time_to_seconds(ends), UTC), "")
