@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 HELP = "A table on a terminal, else JSON lines."
 
+#: What a terminal takes for orders; names of files and FIRs' texts are anyone's.
+_ORDERS = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"} | {13: ""}
+
 
 class Format(StrEnum):
     """How results are written."""
@@ -96,7 +99,7 @@ def show_columns(names: Sequence[str], values: Sequence[Sequence[object]], *, ti
         Its heading.
     """
     console = Console()
-    shown = Group(*([Text(title)] if title else ()), _table(names, values, ""))
+    shown = Group(*([Text(title.translate(_ORDERS))] if title else ()), _table(names, values, ""))
     if console.is_terminal and len(values[0] if values else ()) + 5 > console.height:  # 5: title and lines
         os.environ.setdefault("LESS", "-RSFX")
         with console.pager(styles=True):
@@ -106,13 +109,13 @@ def show_columns(names: Sequence[str], values: Sequence[Sequence[object]], *, ti
 
 
 def _table(names: Sequence[str], values: Sequence[Sequence[object]], title: str) -> Table:
-    table = Table(title=escape(title) or None, title_justify="left")
+    table = Table(title=_plain(title) or None, title_justify="left")
     for number, (name, column) in enumerate(zip(names, values, strict=True)):
         justify: JustifyMethod = "right" if all(isinstance(v, int | float | None) for v in column) else "left"
         is_number = justify == "right"
         # What is never broken where the terminal is narrow: numbers, and the name that one types next.
         table.add_column(
-            name.replace("_", "\n" if is_number else " "),
+            _plain(name.replace("_", "\n" if is_number else " ")),
             justify=justify,
             no_wrap=is_number or number == 0,
             overflow="fold",
@@ -126,9 +129,14 @@ def _cell(name: str, value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, list):
-        return escape("\n".join(value))
+        return _plain("\n".join(value))
     number = isinstance(value, int) and "year" not in name  # 2,858,939 cases, but the year 2014
-    return f"{value:,}" if number else escape(str(value))
+    return f"{value:,}" if number else _plain(str(value))
+
+
+def _plain(text: str) -> str:
+    """Return a text as rich shows it as it is: no markup of it, and no orders to the terminal."""
+    return escape(text.translate(_ORDERS))
 
 
 def report_rows(reports: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -220,7 +228,7 @@ def note(text: str) -> None:
     text
         The remark.
     """
-    Console(stderr=True, soft_wrap=True, highlight=False).print(escape(text))
+    Console(stderr=True, soft_wrap=True, highlight=False).print(_plain(text))
 
 
 def note_rows(rows: Sequence[dict[str, Any]], *, title: str = "", red: Sequence[dict[str, Any]] = ()) -> None:
@@ -253,6 +261,6 @@ def complain(message: str, hint: str = "") -> None:
         What to do.
     """
     console = Console(stderr=True, soft_wrap=True, highlight=False)
-    console.print(f"[bold red]error:[/] {escape(message)}")
+    console.print(f"[bold red]error:[/] {_plain(message)}")
     if hint:
-        console.print(escape(hint))
+        console.print(_plain(hint))
