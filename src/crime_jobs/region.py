@@ -24,7 +24,7 @@ _NAME = re.compile(NAME)
 ARN = re.compile(
     rf"arn:aws[\w-]*:(?P<service>[\w-]*):(?P<region>{NAME})?:(?P<account>\d{{12}})?:[\w/.:@+=,*-]{{0,200}}"
 )
-_URL = re.compile(r"https?://([A-Za-z0-9.-]{1,255})")
+_URL = re.compile(r"https?://(?:[^\s/@]{0,255}@)?([a-z0-9.-]{1,255})", re.IGNORECASE)
 
 #: Endings of AWS's own hosts; what ends otherwise (LocalStack, a proxy) names no region.
 _SUFFIXES = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws", ".on.aws")

@@ -108,6 +108,15 @@ def test_5_the_section_says_where_and_an_arn_in_it_of_another_region_is_refused(
             },
         ),
         ("sqs", "send_message", {"QueueUrl": f"https://sqs.{THERE}.amazonaws.com/1/q", "MessageBody": "b"}),
+        (
+            "sns",
+            "subscribe",
+            {
+                "TopicArn": f"arn:aws:sns:{HERE}:{ACCOUNT}:t",
+                "Protocol": "https",
+                "Endpoint": f"HTTPS://asha:pw@kinesis.{THERE}.amazonaws.com/",
+            },
+        ),
         ("ec2", "copy_snapshot", {"SourceRegion": THERE, "SourceSnapshotId": "snap-1"}),
         ("s3", "get_object", {"Bucket": f"arn:aws:s3:{THERE}:{ACCOUNT}:accesspoint/a", "Key": "k"}),
     ],
