@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 import ssl
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from crime_jobs.cli import main
-from crime_jobs.cloud import doctor, doctor_buckets, doctor_checks, doctor_here, doctor_rows
+from crime_jobs.cloud import doctor, doctor_buckets, doctor_checks, doctor_here, doctor_rows, doctor_stores
 from crime_jobs.cloud.doctor import Finding, Said, State
 from crime_jobs.errors import WrongUsage
 from tests.unit.doctor_aws import (
@@ -392,3 +393,35 @@ def test_a_name_that_no_host_can_have_is_a_finding() -> None:
     said = Said()
     doctor_here._tls(said, f"https://{'a' * 64}.example")
     assert said.state is State.FAILED
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b"\xff", b"[" * 100_000])
+def test_a_manifest_that_is_none_is_a_finding(monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
+    """Anybody who may write packages may write anything there."""
+
+    class S3:
+        def get_paginator(self, _: str) -> S3:
+            return self
+
+        def paginate(self, **_: Any) -> list[Any]:
+            return [{"Contents": [{"Key": "p/manifest-1.json", "LastModified": datetime.now(UTC)}]}]
+
+        def get_object(self, **_: Any) -> Any:
+            return {"Body": io.BytesIO(body)}
+
+    monkeypatch.setattr(doctor.Where, "client", lambda *_: S3())
+    where = doctor.Where(settings(artifacts="s3://police-artifacts/p"))
+    (probe,) = doctor_stores.package(where)
+    said = Said().ask(probe.look)
+    assert said.state is State.FAILED
+    assert "no manifest" in text_of(said)
+
+
+def test_an_environment_without_schedules_is_no_failure(aws: Aws) -> None:
+    """The group is made with the first schedule: where it is not there, and nobody has named it, none is."""
+    group = "/schedules?groupName=crime-jobs-police"
+    aws.answers[f"GET {group}"] = aws.answers["GET /schedules"] = refused("ResourceNotFoundException")
+    (found,) = examined("schedules")
+    assert found.said.state is State.NOT_CHECKED
+    (found,) = examined("schedules", schedule={"group": "nightly"})
+    assert found.said.state is State.FAILED

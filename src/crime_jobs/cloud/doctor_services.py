@@ -100,10 +100,17 @@ def _is_pending(sns: Any, subscription: str) -> bool:
 
 def schedules(where: Where) -> Iterator[Probe]:
     """Look whether schedules still start what they should."""
-    group = where.settings.schedule.get("group") or f"crime-jobs-{where.settings.env}"
-    pages = where.client("scheduler").get_paginator("list_schedules").paginate(GroupName=group)
-    for one in (one for page in pages for one in page.get("Schedules", [])):
-        yield Probe(one["Name"], partial(_schedule, where, name=one["Name"], group=group))
+    named = where.settings.schedule.get("group")
+    group, client = named or f"crime-jobs-{where.settings.env}", where.client("scheduler")
+    pages = client.get_paginator("list_schedules").paginate(GroupName=group)
+    try:
+        found = [one["Name"] for page in pages for one in page.get("Schedules", [])]
+    except client.exceptions.ResourceNotFoundException:
+        if named:
+            raise
+        return  # the first schedule makes it
+    for name in found:
+        yield Probe(name, partial(_schedule, where, name=name, group=group))
 
 
 def _schedule(where: Where, said: Said, name: str, group: str) -> None:

@@ -193,8 +193,14 @@ def _package(where: Where, said: Said) -> None:
         said.unknown("nothing was shipped yet", "`crime-jobs package` ships it.")
         return
     newest = max(found, key=lambda one: one["LastModified"])
-    told = json.loads(s3.get_object(Bucket=bucket, Key=newest["Key"])["Body"].read())
-    _compare(said, told)
+    try:
+        told = json.loads(s3.get_object(Bucket=bucket, Key=newest["Key"])["Body"].read())
+    except (ValueError, RecursionError):
+        told = None
+    if isinstance(told, dict):
+        _compare(said, told)
+    else:
+        said.fail(f"{newest['Key']} is no manifest of a package", "`crime-jobs package` ships one.")
 
 
 def _compare(said: Said, told: dict[str, Any]) -> None:
