@@ -12,6 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -493,6 +494,13 @@ class Client:
 
     def __init__(self, account: Account, service: str, region: str) -> None:
         self._account, self._service, self._region = account, service, region
+        #: As in a client of boto3: what is called before each call.
+        self.meta = SimpleNamespace(events=SimpleNamespace(register_first=self._hear))
+        self._heard: list[Callable[..., Any]] = []
+
+    def _hear(self, event: str, handler: Callable[..., Any]) -> None:
+        assert event == "before-call"
+        self._heard.append(handler)
 
     def can_paginate(self, operation: str) -> bool:
         return False
@@ -502,6 +510,8 @@ class Client:
 
     def __getattr__(self, operation: str) -> Callable[..., Any]:
         def call(**request: Any) -> Any:
+            for handler in self._heard:
+                handler()
             said = self._account.call(self._service, self._region, operation, request)
             return {} if said is None else said
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import signal
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -703,3 +705,26 @@ def test_ctrl_c_at_the_question_is_no_wrong_answer(account: Account, monkeypatch
     assert isinstance(result.exception, Interrupted)
     assert "nothing was removed" in result.exception.message
     assert account.everything() == before
+
+
+def test_after_ctrl_c_nothing_more_is_deleted_of_what_was_under_way(account: Account) -> None:
+    """Two buckets are emptied side by side, in threads: these must end as soon as whoever waits for them."""
+    for name in ("large-1", "large-2"):
+        account.add("bucket", name, tags=OURS, versions=[("k", str(n)) for n in range(40_000)])
+    it, deleted = destruction(account), 0
+    plan = it.plan()
+
+    def press(operation: str) -> None:
+        nonlocal deleted
+        if operation == "delete_objects" and threading.current_thread() is not threading.main_thread():
+            time.sleep(0.01)
+            deleted += 1
+            if deleted == 20:  # past what the stacks' own bucket holds
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    account.before = press
+    with pytest.raises(KeyboardInterrupt):
+        it.run(plan)
+    time.sleep(0.5)  # in which the rest would be gone
+    left = [len(account.things["bucket", ""][name]["versions"]) for name in ("large-1", "large-2")]
+    assert sum(left) > 20_000

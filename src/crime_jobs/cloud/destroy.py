@@ -184,6 +184,13 @@ class Destruction:
         -------
         Outcome
         """
+        try:
+            return self._run(made)
+        except KeyboardInterrupt:  # threads that empty a bucket would go on to its end
+            self._asking.stop()
+            raise
+
+    def _run(self, made: Plan) -> Outcome:
         agreed = made
         outcome, until, step = Outcome(keep=made.keep, stuck=made.stuck), time.monotonic() + self._patience, 0
         removed: set[Key] = set()

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from crime_jobs import aws
 from crime_jobs.cloud.kinds_base import GLOBAL, Found, Kind, Place
-from crime_jobs.errors import AwsRefused, WrongUsage
+from crime_jobs.errors import AwsRefused, Interrupted, WrongUsage
 from crime_jobs.settings import Settings
 
 #: Services that are asked at the same time, over all regions; and calls at a time to one service in one
@@ -84,7 +84,7 @@ class Asking:
         self._writes, self._make = writes, make
         self._clients: dict[tuple[str, str], Any] = {}
         self._sessions: dict[str, Any] = {}
-        self._lock = threading.Lock()
+        self._lock, self._stopped = threading.Lock(), threading.Event()
         with aws.refusals("Asking whose account this is"):
             arn = self.client("sts", self.home).get_caller_identity()["Arn"]
         self.partition, self.account = arn.split(":")[1], arn.split(":")[4]
@@ -111,7 +111,16 @@ class Asking:
                     writes=self._writes,
                     within=self._sessions[key[1]],
                 )
+                self._clients[key].meta.events.register_first("before-call", self._hold)
             return self._clients[key]
+
+    def stop(self) -> None:
+        """Make no call any more: threads that are under way end before their next one."""
+        self._stopped.set()
+
+    def _hold(self, **_: Any) -> None:
+        if self._stopped.is_set():
+            raise Interrupted("Stopped: nothing more is asked.")
 
     def place(self, kind: Kind, region: str) -> Place:
         """Return where a kind is asked for.
@@ -250,8 +259,14 @@ def side_by_side(do: Callable[[T], R], over: Iterable[T], at_once: int) -> list[
     things = list(over)
     if len(things) < 2:  # noqa: PLR2004 - no thread for one
         return [do(thing) for thing in things]
-    with ThreadPoolExecutor(min(at_once, len(things))) as pool:
+    pool, waits = ThreadPoolExecutor(min(at_once, len(things))), True
+    try:
         return list(pool.map(do, things))
+    except KeyboardInterrupt:  # what is under way may take an hour: `Asking.stop` ends it
+        waits = False
+        raise
+    finally:
+        pool.shutdown(wait=waits, cancel_futures=not waits)
 
 
 def code_of(error: BaseException) -> str:
