@@ -63,7 +63,7 @@ def read_secret(
     try:
         found = json.loads(text)
         return made(*(found[name] for name in members))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise BadInput(
             f"The secret {secret} is not JSON with {' and '.join(members)}.", hint=hint
         ) from None  # the error would quote the secret

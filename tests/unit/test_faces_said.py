@@ -13,8 +13,9 @@ from crime_jobs import aws, settings
 from crime_jobs.cli import app
 from crime_jobs.cli_faces import _tell_done
 from crime_jobs.errors import AwsRefused, BadInput, WrongUsage
-from crime_jobs.faces import compare, photographs
+from crime_jobs.faces import compare, photographs, places
 from crime_jobs.faces._enrolling import Told
+from crime_jobs.faces._keys import access_key
 from crime_jobs.faces._reconcile import Reconciled
 from crime_jobs.faces.audit import Line
 from crime_jobs.faces.engine import Engine
@@ -178,8 +179,28 @@ def test_a_photograph_that_s3_itself_can_not_open_does_not_stop_the_others(
         photographs.fetch(SETTINGS, photographs.Found("x", "bucket", "canary.jpg", '"e"', 1))
     assert caught.value.reason is Reason.DENIED
 
+    monkeypatch.setattr("crime_jobs.aws.client", lambda *_, **__: S3())
+    place = places.open_place("s3://bucket/watch/manifest.csv", SETTINGS)
+    with pytest.raises(Unreadable) as caught:  # which refuses a line of the manifest, and not all of it
+        place.read("canary.jpg")
+    assert caught.value.reason is Reason.DENIED
+    with pytest.raises(BadInput, match="can't open the manifest"):
+        place.manifest()
+
 
 @pytest.mark.parametrize("days", [100_001, 10**12])
 def test_leads_are_not_kept_for_longer_than_a_calendar_has_days(days: int) -> None:
     with pytest.raises(WrongUsage, match="lead_days"):
         of({"lead_days": days})
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '"canary"', '{"access_key_id": "canary"}', "[" * 60_000])
+def test_a_secret_that_is_none_is_not_told(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    class Keeps:
+        def get_secret_value(self, **_: Any) -> dict[str, str]:
+            return {"SecretString": text}
+
+    monkeypatch.setattr("crime_jobs.aws.client", lambda *_, **__: Keeps())
+    with pytest.raises(BadInput, match="is not JSON with access_key_id and secret_access_key") as caught:
+        access_key(SETTINGS, "engine")
+    assert "canary" not in str(caught.value)

@@ -23,6 +23,7 @@ from crime_jobs import aws, executors
 from crime_jobs.errors import AwsRefused
 from crime_jobs.faces.audit import Audit
 from crime_jobs.faces.pictures import MOST_BYTES, Reason, Unreadable
+from crime_jobs.faces.places import is_shut
 from crime_jobs.model.faces import SEALED_FOR, FaceSettings
 
 if TYPE_CHECKING:
@@ -39,10 +40,7 @@ ENDS, UNREADABLE_DAYS = "ends", 180
 _ATTEMPTS, _PAUSE = 8, 0.1
 
 _GONE = {"NoSuchKey", "404", "NoSuchVersion", "PreconditionFailed", "412"}
-#: InvalidRequest: it is encrypted with a key that only the one knows who put it there.
-_DENIED = {"AccessDenied", "403", "InvalidObjectState", "InvalidRequest"}
-#: Begins the codes of a KMS key that is off, on its way out or gone.
-_OF_ITS_KEY = "KMS."
+_DENIED = {"AccessDenied", "403"}
 
 _serialise, _deserialise = TypeSerializer().serialize, TypeDeserializer().deserialize
 
@@ -156,7 +154,7 @@ def fetch(settings: Settings, found: Found) -> bytes:
         code = aws.code_of(error)
         if code in _GONE:
             raise Unreadable(Reason.GONE) from None
-        if code in _DENIED or code.startswith(_OF_ITS_KEY):
+        if code in _DENIED or is_shut(code):
             raise Unreadable(Reason.DENIED) from None
         raise _unreachable(code) from None
     except BotoCoreError as error:

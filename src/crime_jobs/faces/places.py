@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from crime_jobs import aws
 from crime_jobs.errors import AwsRefused, BadInput, WrongUsage
 from crime_jobs.faces._calls import error_code
+from crime_jobs.faces.pictures import Reason, Unreadable
 
 if TYPE_CHECKING:
     from crime_jobs.settings import Settings
@@ -61,7 +62,7 @@ class Place(Protocol):
         ...
 
     def read(self, name: str) -> Photograph:
-        """Return a photograph; raise `Gone` if it is not there."""
+        """Return a photograph; raise `Gone` if it is not there, `Unreadable` if it can't be opened."""
         ...
 
     def uri(self, name: str) -> str:
@@ -80,6 +81,18 @@ def mark(place: str, state: str) -> str:
         What is another once it is another photograph: an ``ETag``.
     """
     return hashlib.sha256(f"{place}\0{state}".encode()).hexdigest()
+
+
+def is_shut(code: str) -> bool:
+    """Tell whether S3 itself can't open an object, and the next may be open all the same.
+
+    Parameters
+    ----------
+    code
+        Its error: the object is in an archive, encrypted with a key that only the one has who put it there, or
+        under a KMS key that is off or gone.
+    """
+    return code in ("InvalidObjectState", "InvalidRequest") or code.startswith("KMS.")
 
 
 def open_place(manifest: str, settings: Settings) -> Place:
@@ -116,6 +129,11 @@ class _Bucket:
             return self._get(self._key, "Reading the manifest").content
         except Gone:
             raise BadInput("The manifest is not there.", hint="Is bucket and key right?") from None
+        except Unreadable:
+            raise BadInput(
+                "S3 can't open the manifest.",
+                hint="Is it in an archive, or encrypted with a key that is off or is not the bucket's?",
+            ) from None
 
     def marks(self) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -140,8 +158,10 @@ class _Bucket:
                 with said["Body"] as body:
                     content = bytes(body.read(MOST_BYTES + 1))
         except AwsRefused as error:
-            if error_code(error) in _GONE:
+            if (code := error_code(error)) in _GONE:
                 raise Gone from None
+            if is_shut(code):
+                raise Unreadable(Reason.DENIED) from None
             raise
         return Photograph(content, mark(f"s3://{self._bucket}/{key}", said["ETag"]))
 
