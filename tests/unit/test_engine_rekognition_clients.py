@@ -15,9 +15,11 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crime_engines.protocol import Refusal
+from crime_engines.protocol import Call, Refusal, ServiceModel
 from crime_engines.protocol.service import Request
 from crime_engines.rekognition import clients, signing
+from crime_engines.rekognition.service import Rekognition, _token
+from crime_engines.rekognition.store import Store
 from tests.unit.face_engine import CLIENTS, KEYS, SECRETS, private
 
 
@@ -112,3 +114,36 @@ def test_one_changed_byte_breaks_a_signature(body: bytes, name: str, place: int,
     spot = place % len(value)
     with pytest.raises(Refusal):
         check(SIGNED | {name: f"{value[:spot]}~{value[spot + 1 :]}"}, body)
+
+
+@pytest.mark.parametrize(
+    ("operation", "body"),
+    [
+        ("SearchFacesByImage", "[" * 100_000),
+        ("SearchFacesByImage", '{"a":' * 100_000),
+        ("ListFaces", '{"CollectionId": "c", "MaxResults": 1' + "0" * 5000 + "}"),
+        ("SearchFaces", '{"CollectionId": "c", "FaceId": "f", "FaceMatchThreshold": 1' + "0" * 400 + "}"),
+        ("DetectFaces", '{"Image": {"Bytes": "\u00e9\u00e9\u00e9\u00e9"}}'),
+    ],
+)
+def test_a_body_that_nobody_can_read_is_refused_and_no_failure(operation: str, body: str) -> None:
+    """A failure, 500, is what clients try again, eight times each."""
+    model = ServiceModel("rekognition")
+    headers = {"x-amz-target": f"{model.target_prefix}.{operation}"}
+    with pytest.raises(Refusal) as caught:
+        model.read(Request("POST", "/", "", headers, body.encode()))
+    assert caught.value.status == 400
+
+
+@pytest.mark.parametrize("place", ["9" * 5000, "9" * 30, "-1", "x"])
+def test_a_page_that_can_not_be_is_refused_and_no_failure(tmp_path: Path, place: str) -> None:
+    store = Store(tmp_path)
+    store.create("us-east-1", "c", {})
+    service = Rekognition.__new__(Rekognition)
+    service._store = store
+    token = _token(f"faces/{store.collection('us-east-1', 'c').number}", place)
+    call = Call("ListFaces", {"CollectionId": "c", "NextToken": token}, "us-east-1", "r", "")
+    with pytest.raises(Refusal) as caught:
+        service.list_faces(call)
+    assert caught.value.code == "InvalidPaginationTokenException"
+    store.close()

@@ -251,7 +251,7 @@ class ServiceModel:
 def _parse(body: bytes) -> dict[str, Any]:
     try:
         parsed = json.loads(body or b"{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Refusal("SerializationException", "The body is not JSON.") from error
     if not isinstance(parsed, dict):
         raise Refusal("SerializationException", "The body is not a JSON object.")

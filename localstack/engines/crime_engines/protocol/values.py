@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from datetime import UTC, datetime
 from typing import Any
 
@@ -50,10 +49,13 @@ def from_json(value: Any, shape: Shape) -> Any:  # noqa: C901, PLR0911 - a case 
     if shape.type_name == "blob" and isinstance(value, str):
         try:
             return base64.b64decode(value, validate=True)
-        except binascii.Error as error:
+        except ValueError as error:
             raise Refusal("SerializationException", "A blob is not base64.") from error
     if shape.type_name in ("float", "double") and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise Refusal("SerializationException", "A number is too large.") from error
     return value
 
 

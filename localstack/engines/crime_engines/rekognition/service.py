@@ -31,6 +31,9 @@ IDENTITY = {"x-crime-jobs-engine": f"dlib/{MODEL}"}
 #: Entries of a page, and matches of a search, where no number is given; and at most.
 PAGE, MOST = 1000, 4096
 
+#: Places of faces that SQLite can number.
+_PLACES = 2**63
+
 
 class Place(Protocol):
     """Where the service runs; a node is one."""
@@ -192,6 +195,8 @@ class Rekognition:
             after = int(_after(params.get("NextToken"), kind) or "0")
         except ValueError as error:
             raise words.bad_token() from error
+        if not 0 <= after < _PLACES:
+            raise words.bad_token()
         page = self._store.page(collection, after, most + 1)
         return {
             "Faces": [face for _, face in page[:most]],
