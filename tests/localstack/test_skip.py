@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +17,7 @@ from crime_jobs.stream.handling import open_handler
 from crime_jobs.stream.leases import KEY
 from crime_jobs.stream.replay import listed, replay
 from crime_jobs.stream.supervisor import only_one
+from tests.clock import clock_with
 from tests.localstack.conftest import Stack
 from tests.localstack.consumer import CANARY, Parts, event
 from tests.localstack.test_consumer_daemon import aggregate
@@ -123,11 +122,7 @@ def test_while_somebody_reads_nothing_is_touched(world: World, monkeypatch: pyte
         world.skip()
     # One of another machine renews its lease meanwhile.
     with monkeypatch.context() as patch:
-        # Only its own clock: threads of other tests may sleep while it looks.
-        clock = SimpleNamespace(
-            monotonic=time.monotonic, sleep=lambda _: world.touch(leaseCounter={"N": "7"})
-        )
-        patch.setattr(skip, "time", clock)
+        patch.setattr(skip, "time", clock_with(sleep=lambda _: world.touch(leaseCounter={"N": "7"})))
         with pytest.raises(WrongUsage, match=f"A consumer reads {before[KEY]['S']}: its lease is renewed."):
             world.skip()
     assert (world.firs, world.letters) == ([], [])

@@ -19,6 +19,7 @@ from crime_jobs.stream.alert_table import AlertTable
 from crime_jobs.stream.deadletters import DeadLetters
 from crime_jobs.stream.handling import Handled, Handler, Raw
 from crime_jobs.stream.sink import Kind, Position, Sink
+from tests.clock import clock_with
 from tests.conftest import make_settings
 from tests.unit.fir_alerts import Inline, fir
 
@@ -110,7 +111,7 @@ class Handling(Handler):
 def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
     made = Queue()
     monkeypatch.setattr(aws, "client", lambda *_, **__: made)
-    monkeypatch.setattr("crime_jobs.stream.deadletters.time.monotonic", lambda: made.now)
+    monkeypatch.setattr("crime_jobs.stream.deadletters.time", clock_with(monotonic=lambda: made.now))
     return made
 
 

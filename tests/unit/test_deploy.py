@@ -16,6 +16,7 @@ from crime_jobs.cloud.stacks_conditions import decided
 from crime_jobs.cloud.stacks_template import load
 from crime_jobs.formation.change import Changing, Plan
 from crime_jobs.formation.reasons import hint_of
+from tests.clock import clock_with
 from tests.unit.formation import ACCOUNT, Formation, refused
 
 Command = Callable[..., tuple[int, str, str]]
@@ -250,7 +251,7 @@ def test_a_stack_that_somebody_deletes_meanwhile_is_waited_for_no_longer(
     def delete(_: float) -> None:
         formation.find("crime-jobs-pune-storage")["StackStatus"] = "DELETE_COMPLETE"
 
-    monkeypatch.setattr("time.sleep", delete)
+    monkeypatch.setattr("crime_jobs.formation.stack.time", clock_with(sleep=delete))
     code, _, err = command("deploy", "storage", "--yes")
     assert code == 1
     assert "Somebody deletes stack crime-jobs-pune-storage" in err

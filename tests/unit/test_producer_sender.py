@@ -17,6 +17,7 @@ from crime_jobs.model.aggregation import MAGIC, deaggregate
 from fir_producer.lanes import RECORD_COST
 from fir_producer.outcomes import BOUNDS, Latencies
 from fir_producer.sender import Outcome, Sender, SenderClosed, SenderOptions
+from tests.clock import clock_with
 from tests.unit.kinesis import THROTTLED, FakeKinesis
 
 KEYS = [f"station-{place}" for place in range(40)]
@@ -329,7 +330,7 @@ def test_at_the_start_a_reshard_may_be_under_way(
         if len(pauses) == 2:
             stream.shards[0].closed = False
 
-    monkeypatch.setattr("fir_producer.sender.time.sleep", sleep)
+    monkeypatch.setattr("fir_producer.sender.time", clock_with(sleep=sleep))
     stream.shards[0].closed = True
     Sender(stream, "it").close(0)
     assert len(pauses) == 2
