@@ -69,7 +69,7 @@ def deploy(
         try:
             _write_outputs(settings, work)
         except CrimeJobsError as error:  # the first error is what counts
-            output.note(f"{error} Later, `crime-jobs outputs --write --env {settings.env}` writes down where.")
+            output.note(f"{error} Later, `crime-jobs outputs --write --env {settings.env}` writes them.")
         raise
     _write_outputs(settings, work)
     output.show(work.did, output_format, title=f"Stacks of {settings.env}")

@@ -694,10 +694,9 @@ def test_what_a_stack_retains_and_never_made_stands_for_nothing(
 
 def test_ctrl_c_at_the_question_is_no_wrong_answer(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     def pressed(*_: Any, **__: Any) -> str:
-        try:
-            raise KeyboardInterrupt
-        except KeyboardInterrupt:
-            raise typer.Abort from None
+        abort = typer.Abort()
+        abort.__context__ = KeyboardInterrupt()
+        raise abort
 
     monkeypatch.setattr("typer.prompt", pressed)
     before = account.everything()

@@ -83,7 +83,9 @@ def test_the_outcome_of_steps_that_others_submitted() -> None:
 
 
 def test_what_an_endpoint_lets_in_with_is_not_told() -> None:
-    error = boto.EndpointConnectionError(endpoint_url="https://asha:canary@faces.example:8443/bucket/name.jpg")
+    error = boto.EndpointConnectionError(
+        endpoint_url="https://asha:canary@faces.example:8443/bucket/name.jpg"
+    )
     with pytest.raises(AwsRefused) as caught, aws.refusals("Looking"):
         raise error
     assert "https://faces.example:8443" in caught.value.message

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import TYPE_CHECKING
 
 from crime_jobs import output
+
+if TYPE_CHECKING:
+    import pytest
 
 #: Sets the window's title, clears the screen; the second in one byte of eight bits.
 ORDERS = "s3://faces/\x1b]0;gone\x07\x1b[2Ja\x9b2J.jpg"

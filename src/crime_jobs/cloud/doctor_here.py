@@ -109,9 +109,7 @@ def _sources(where: Where, said: Said) -> None:
 
 def endpoints(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that name endpoints, and their URLs without anything secret in them."""
-    return {
-        name: _bare(url) for name, url in environ.items() if name.startswith("AWS_ENDPOINT_URL") and url
-    }
+    return {name: _bare(url) for name, url in environ.items() if name.startswith("AWS_ENDPOINT_URL") and url}
 
 
 def _bare(url: str) -> str:

@@ -275,7 +275,7 @@ class Audit:
         return Verified(number, before)
 
     def _calendar(self) -> Iterator[tuple[str, bool]]:
-        """Return the days that are listed, then those from today back to the last of them; and which it is."""
+        """Return the days that are listed, then those from today back to the last of them; and if it is."""
         listed = sorted(self._days(forward=True))
         yield from ((day, True) for day in listed)
         day = self._now().astimezone(UTC).date()

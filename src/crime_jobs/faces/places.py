@@ -89,8 +89,8 @@ def is_shut(code: str) -> bool:
     Parameters
     ----------
     code
-        Its error: the object is in an archive, encrypted with a key that only the one has who put it there, or
-        under a KMS key that is off or gone.
+        Its error: the object is in an archive, encrypted with a key that only the one has who put it there,
+        or under a KMS key that is off or gone.
     """
     return code in ("InvalidObjectState", "InvalidRequest") or code.startswith("KMS.")
 
