@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+import time
 from typing import Any
 
 import botocore.session
@@ -332,3 +335,24 @@ def test_an_empty_account_has_an_empty_inventory(account: Account) -> None:
     listed, found = shown(account)
     assert listed == []
     assert inventory_rows.sum_of(found.rows).startswith("0 resources, 0.00 USD a month")
+
+
+def test_after_ctrl_c_nothing_more_is_asked(account: Account) -> None:
+    """Who has pressed it waits for no thread that still reads a large account."""
+    for number in range(200):
+        account.add("table", f"crime-jobs-trial-{number}")
+    looked = 0
+
+    def press(operation: str) -> None:
+        nonlocal looked
+        if operation == "list_tags_of_resource":
+            time.sleep(0.01)
+            looked += 1
+            if looked == 20:
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    account.before = press
+    with pytest.raises(KeyboardInterrupt):
+        take(account.asking())
+    time.sleep(0.3)
+    assert looked < 100

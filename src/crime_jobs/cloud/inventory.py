@@ -140,6 +140,14 @@ def take(asking: Asking, *, everywhere: bool = False, tell: Tell = lambda _: Non
     AwsRefused
         If not even the regions are told.
     """
+    try:
+        return _taken(asking, tell, everywhere=everywhere)
+    except KeyboardInterrupt:  # threads would go on asking
+        asking.stop()
+        raise
+
+
+def _taken(asking: Asking, tell: Tell, *, everywhere: bool) -> Inventory:
     names = names_of(asking.settings)
     regions = asking.regions() if everywhere else [asking.home]
     tell(f"Asking {len(by_service())} services in {len(regions)} region{'s' * (len(regions) > 1)}")
