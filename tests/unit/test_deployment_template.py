@@ -73,6 +73,26 @@ def test_who_deploys_does_it_as_the_role_alone() -> None:
     assert not allowed(of("deployer"), "cloudformation:ExecuteChangeSet", other)
 
 
+@pytest.mark.parametrize(
+    ("task", "action"),
+    [
+        ("deployer", "CreateChangeSet"),
+        ("deployer", "DeleteStack"),
+        ("deployer", "ExecuteChangeSet"),
+        ("remover", "DeleteStack"),
+        ("remover", "UpdateTerminationProtection"),
+    ],
+)
+def test_stacks_of_an_environment_whose_name_begins_alike_are_its_own(task: str, action: str) -> None:
+    """CloudFormation would remove them as the other environment's role, which nobody has to give."""
+    call, begin = f"cloudformation:{action}", f"cloudformation:{REGION}:{ACCOUNT}:stack/crime-jobs-aws"
+    told = {"cloudformation:RoleArn": ROLE}
+    tag = "aws:ResourceTag/environment"
+    assert not allowed(of(task), call, f"{begin}-2-firs/0f1e", **told, **{tag: "aws-2"})
+    assert allowed(of(task), call, f"{begin}-firs/0f1e", **told, **{tag: "aws"})
+    assert allowed(of(task), call, f"{begin}-firs/0f1e", **told)  # that is not there yet, or made by hand
+
+
 ADMINISTRATORS = [
     ("iam:AttachUserPolicy", f"iam::{ACCOUNT}:user/me"),
     ("iam:PutUserPolicy", f"iam::{ACCOUNT}:user/me"),
