@@ -727,3 +727,25 @@ def test_after_ctrl_c_nothing_more_is_deleted_of_what_was_under_way(account: Acc
     time.sleep(0.5)  # in which the rest would be gone
     left = [len(account.things["bucket", ""][name]["versions"]) for name in ("large-1", "large-2")]
     assert sum(left) > 20_000
+
+
+def test_a_bucket_of_another_region_is_left_alone_unless_asked(account: Account) -> None:
+    """S3 lists all regions' buckets at once, and another region's environment may have the same name."""
+    account.add("bucket", "away", tags=OURS, versions=[("k", "1")])
+    account.things["bucket", ""]["away"]["region"] = AWAY
+    destroy(account).check()
+    assert left(account) == {("bucket", "away")}
+    assert account.things["bucket", ""]["away"]["versions"]
+    destroy(account, everywhere=True).check()
+    assert left(account) == set()
+
+
+def test_a_role_that_a_stack_of_another_region_made_is_left_alone_unless_asked(account: Account) -> None:
+    there = f"arn:aws:cloudformation:{AWAY}:123456789012:stack/crime-jobs-trial-emr/0f1e"
+    here = f"arn:aws:cloudformation:{HOME}:123456789012:stack/crime-jobs-trial-gone/0f1e"
+    account.add("role", "away", tags=OURS | {"aws:cloudformation:stack-id": there})
+    account.add("role", "left-behind", tags=OURS | {"aws:cloudformation:stack-id": here})
+    destroy(account).check()
+    assert left(account) == {("role", "away")}
+    destroy(account, everywhere=True).check()
+    assert left(account) == set()

@@ -23,6 +23,7 @@ from crime_jobs.cloud.inventory_asking import (
 from crime_jobs.cloud.inventory_claims import (
     KEEP_TAG,
     PROJECT,
+    STACK_ID_TAG,
     Claim,
     Names,
     Stacks,
@@ -72,6 +73,12 @@ class Row:
         return f"{self.kind.name}:{self.found.name}"
 
     @property
+    def made_in(self) -> str:
+        """The region; of what has none that of the stack that made it, where its tags say that."""
+        stack = (self.found.tags or {}).get(STACK_ID_TAG, "")
+        return stack.split(":")[3] if self.region == GLOBAL and stack.count(":") > 3 else self.region  # noqa: PLR2004
+
+    @property
     def is_kept(self) -> bool:
         """Whether its tag says that it is to be kept."""
         return (self.found.tags or {}).get(KEEP_TAG, "").lower() == "true"
@@ -114,8 +121,13 @@ class Inventory:
         return [row for row in mine if not (row.found.going and row.kind.phase is Phase.KEYS)]
 
     def of(self, environment: str) -> list[Row]:
-        """Return what is one environment's, without what is going already."""
-        return [row for row in self.rows if row.claim.environment == environment and not row.found.going]
+        """Return what is one environment's where was looked, without what is going already.
+
+        S3 lists the buckets of all regions, IAM what stacks of all have made, and in another region an
+        environment may have the same name.
+        """
+        mine = [row for row in self.rows if row.claim.environment == environment and not row.found.going]
+        return [row for row in mine if row.made_in in (GLOBAL, *self.regions)]
 
 
 def take(asking: Asking, *, everywhere: bool = False, tell: Tell = lambda _: None) -> Inventory:

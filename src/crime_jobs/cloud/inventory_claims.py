@@ -19,7 +19,7 @@ from crime_jobs.settings import Settings
 PROJECT = stacks.NAME
 #: CloudFormation's own tag on what it made; it stays on what a stack left behind
 #: (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-console-add-tags.html).
-STACK_TAG = "aws:cloudformation:stack-name"
+STACK_TAG, STACK_ID_TAG = "aws:cloudformation:stack-name", "aws:cloudformation:stack-id"
 KEEP_TAG = "keep"
 
 #: What services put before a name where they call a log group after something.
