@@ -50,6 +50,10 @@ SERVERS = {
 }
 
 
+#: Tests of jobs that land files of their own, and hardly need the lake that the others wait for.
+LANDING = ("clean", "lake", "landing")
+
+
 class Rooms(LoadScopeScheduling):  # type: ignore[misc]
     """Gives whole rooms of tests to the test processes: a process has one stack and one Spark session."""
 
@@ -57,9 +61,11 @@ class Rooms(LoadScopeScheduling):  # type: ignore[misc]
         room, _, name = nodeid.partition("::")[0].removeprefix("tests/").partition("/")
         if room == "unit":
             return name
+        first = name.removeprefix("test_").removesuffix(".py").partition("_")[0]
+        if room == "jobs" and first in LANDING:
+            return "landing"
         if room != "localstack":
             return "spark"
-        first = name.removeprefix("test_").removesuffix(".py").partition("_")[0]
         return next((group for group, names in SERVERS.items() if first in names), "servers")
 
 
