@@ -6,6 +6,7 @@ import re
 import signal
 import threading
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,11 +16,11 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from crime_jobs import cli_inventory
-from crime_jobs.cloud import destroy_stacks, inventory_rows
+from crime_jobs.cloud import destroy_buckets, destroy_stacks, inventory_rows
 from crime_jobs.cloud.destroy import Destruction, Outcome
 from crime_jobs.errors import AwsRefused, CrimeJobsError, Interrupted, JobFailed, WrongUsage
 from tests.policies import resolving
-from tests.unit.cloud_account import AWAY, HOME, Account, key_arn, make_settings
+from tests.unit.cloud_account import AWAY, HOME, Account, key_arn, make_settings, refuse
 
 OURS = {"project": "crime-jobs", "environment": "trial"}
 KEPT = OURS | {"keep": "true"}
@@ -749,3 +750,30 @@ def test_a_role_that_a_stack_of_another_region_made_is_left_alone_unless_asked(a
     assert left(account) == {("role", "away")}
     destroy(account, everywhere=True).check()
     assert left(account) == set()
+
+
+def test_a_key_that_no_xml_can_have_is_deleted_by_itself() -> None:
+    """Whoever puts photographs calls them as he likes; S3 refuses the whole batch with such a key."""
+
+    class S3:
+        def __init__(self) -> None:
+            self.versions = [{"Key": key, "VersionId": "1"} for key in ("a", "b\x08", "c")]
+
+        def get_paginator(self, name: str) -> Any:
+            found = {"Versions": list(self.versions)} if name == "list_object_versions" else {}
+            return SimpleNamespace(paginate=lambda **_: [found])
+
+        def delete_objects(self, Delete: Any, **_: Any) -> Any:  # noqa: N803 - as boto3's
+            if any("\x08" in one["Key"] for one in Delete["Objects"]):
+                raise refuse("MalformedXML", "DeleteObjects")
+            raise AssertionError
+
+        def delete_object(self, Key: str, VersionId: str, **_: Any) -> None:  # noqa: N803
+            if Key == "c":
+                raise refuse("AccessDenied", "DeleteObject", 403)
+            self.versions.remove({"Key": Key, "VersionId": VersionId})
+
+    s3 = S3()
+    with pytest.raises(JobFailed, match="1 versions of bucket b can't be deleted: AccessDenied"):
+        destroy_buckets.empty(s3, "b")
+    assert [one["Key"] for one in s3.versions] == ["c"]

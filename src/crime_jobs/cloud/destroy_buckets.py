@@ -97,9 +97,28 @@ def _batches(client: Any, bucket: str) -> Iterator[list[dict[str, str]]]:
 
 
 def _delete(client: Any, bucket: str, batch: list[dict[str, str]]) -> list[dict[str, Any]]:
-    said = client.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True})
+    from botocore.exceptions import ClientError
+
+    try:
+        said = client.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True})
+        errors = said.get("Errors", [])
+    except ClientError as error:
+        # A key may have characters that XML has not; by itself it stands in the address.
+        if error.response["Error"]["Code"] != "MalformedXML":
+            raise
+        errors = [error for one in batch for error in _delete_one(client, bucket, one)]
     gone = {"NoSuchKey", "NoSuchVersion"}  # another destroy was faster
-    return [error for error in said.get("Errors", []) if error.get("Code") not in gone]
+    return [error for error in errors if error.get("Code") not in gone]
+
+
+def _delete_one(client: Any, bucket: str, version: dict[str, str]) -> list[dict[str, Any]]:
+    from botocore.exceptions import ClientError
+
+    try:
+        client.delete_object(Bucket=bucket, **version)
+    except ClientError as error:
+        return [dict(error.response["Error"])]
+    return []
 
 
 def _abort(client: Any, bucket: str, upload: dict[str, Any]) -> None:
