@@ -204,3 +204,18 @@ def test_a_secret_that_is_none_is_not_told(monkeypatch: pytest.MonkeyPatch, text
     with pytest.raises(BadInput, match="is not JSON with access_key_id and secret_access_key") as caught:
         access_key(SETTINGS, "engine")
     assert "canary" not in str(caught.value)
+
+
+def test_a_face_that_the_engine_keeps_is_not_said_to_be_removed() -> None:
+    """Rekognition keeps one that somebody has associated with a user of its own (``AssociateFaces``)."""
+    engine, kept = Engine.__new__(Engine), ["FACE_NOT_FOUND"]
+
+    def call(*_: Any, **__: Any) -> dict[str, Any]:
+        return {"DeletedFaces": ["a"], "UnsuccessfulFaceDeletions": [{"FaceId": "b", "Reasons": kept}]}
+
+    engine._call = call  # type: ignore[method-assign]
+    assert engine.delete_faces("crime-jobs-missing", ["a", "b"]) == 1
+    kept[:] = ["ASSOCIATED_TO_AN_EXISTING_USER"]
+    with pytest.raises(AwsRefused, match="1 of them stay: ASSOCIATED_TO_AN_EXISTING_USER") as caught:
+        engine.delete_faces("crime-jobs-missing", ["a", "b"])
+    assert "disassociate-faces" in caught.value.hint

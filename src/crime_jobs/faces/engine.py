@@ -293,6 +293,11 @@ class Engine(Calls):
         -------
         int
             How many were there.
+
+        Raises
+        ------
+        AwsRefused
+            If the engine keeps one.
         """
         gone = 0
         for at in range(0, len(ids), _AT_ONCE):
@@ -304,6 +309,7 @@ class Engine(Calls):
                     raise
                 return 0  # with the collection its faces went
             gone += len(said.get("DeletedFaces", ()))
+            _check_removed(said)
         return gone
 
     def ensure_collection(self, collection: str, tags: Mapping[str, str] | None = None) -> str:
@@ -344,3 +350,14 @@ class Engine(Calls):
         except AwsRefused as error:
             if error_code(error) != "ResourceNotFoundException":
                 raise
+
+
+def _check_removed(said: Mapping[str, Any]) -> None:
+    kept = [one.get("Reasons", ()) for one in said.get("UnsuccessfulFaceDeletions", ())]
+    why = sorted({reason for reasons in kept for reason in reasons} - {"FACE_NOT_FOUND"})
+    if why:
+        count = sum(bool(set(reasons) & set(why)) for reasons in kept)
+        raise AwsRefused(
+            f"Removing faces: {count} of them stay: {', '.join(why)}.",
+            hint="If it belongs to a user of Rekognition: `aws rekognition disassociate-faces`, then again.",
+        )
