@@ -203,6 +203,8 @@ def _read_sections(path: Traversable) -> dict[str, Section]:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
         return {name: Section.model_validate(values) for name, values in document.items()}
+    except OSError as error:
+        raise WrongUsage(f"{path} can't be read: {error.strerror}.", hint="Correct its rights.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise WrongUsage(f"{path} is not valid TOML: {error}.", hint="Correct the file.") from error
     except ValidationError as error:
@@ -227,15 +229,20 @@ def read_env_file(path: Path) -> dict[str, str]:
     Raises
     ------
     WrongUsage
-        If the file is not there.
+        If the file is not there, or can't be read.
     """
     if not path.is_file():
         raise WrongUsage(
             f"This environment's servers are not up: {path} is missing.",
             hint="Run `make up` first.",
         )
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise WrongUsage(f"{path} can't be read: {why}.", hint="Correct it, or its rights.") from error
     found = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in lines:
         name, sign, value = line.strip().removeprefix("export ").partition("=")
         if sign and not name.startswith("#"):
             found[name.strip()] = value.strip().strip("'\"")

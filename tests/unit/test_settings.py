@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,3 +84,25 @@ def test_the_environment_file_comes_in_before_ambient_variables(tmp_path: Path) 
     assert found.region == "us-east-1"
     assert found.landing == "s3://in/x"
     assert found.environ["AWS_REGION"] == "us-east-1"
+
+
+@pytest.mark.parametrize(
+    "error", [PermissionError(13, "Permission denied"), UnicodeDecodeError("utf-8", b"\xff", 0, 1, "x")]
+)
+@pytest.mark.parametrize("name", ["crime-jobs.toml", ".env"])
+def test_a_file_that_can_not_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, error: Exception
+) -> None:
+    """Made by root, or by an editor that writes no UTF-8."""
+    (tmp_path / "crime-jobs.toml").write_text('[police]\nlanding = "l"\nlake = "k"\nenv_file = ".env"\n')
+    (tmp_path / ".env").write_text("A=b\n")
+    read = Path.read_text
+
+    def reads(path: Path, *args: Any, **options: Any) -> str:
+        if path.name == name and path.parent == tmp_path:
+            raise error
+        return read(path, *args, **options)
+
+    monkeypatch.setattr(Path, "read_text", reads)
+    with pytest.raises(WrongUsage, match=name.replace(".", r"\.")):
+        settings.load("police", environ={}, folder=tmp_path)
